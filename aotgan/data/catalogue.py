@@ -1,0 +1,286 @@
+"""Named photograph sets (section 4.1): where they lie, how they are split, whose they are.
+
+Nothing is ever downloaded. "bundled" lies inside installed packages; every other set is looked for
+below a root folder, `root` or the environment variable AOTGAN_DATA.
+"""
+
+import csv
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+from aotgan.data.images import Skipped, list_images, scan_images
+from aotgan.data.sources import CATALOGUE, Entry
+from aotgan.errors import InputError
+from aotgan.files import sha256_of
+
+SPLITS = ("train", "test")
+ENVIRONMENT = "AOTGAN_DATA"
+BUNDLED_TEST = ("astronaut", "chelsea", "coffee", "china")
+CELEBA_HQ_TRAIN = 28_000  # images 0 to 27999 train, the last 2,000 test
+TEST_BELOW = 26  # of 256: about a tenth of a set without a split of its own
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The files of one split of a set."""
+
+    name: str
+    split: str
+    files: tuple[Path, ...]
+    root: Path  # folder that holds the set
+    skipped: tuple[Skipped, ...] = ()  # unreadable files that a scan left out
+    digests: dict[str, str] = field(default_factory=dict, repr=False)  # name in the set -> SHA-256
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    @cached_property
+    def manifest_hash(self) -> str:
+        """SHA-256 over the list of files: each by its listed SHA-256, else by its size in bytes."""
+        lines = [f"{self.name}/{self.split}"]
+        for file in self.files:
+            name = self.name_of(file)
+            lines.append(f"{name} {self.digests.get(name) or file.stat().st_size}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def name_of(self, file: Path) -> str:
+        """The file's name in the set, the same on every machine."""
+        if self.name == "bundled":
+            return next(name for name in self.digests if file.as_posix().endswith(name))
+        return file.relative_to(self.root).as_posix()
+
+
+def load(name: str, split: str = "train", root: str | Path | None = None) -> ImageSet:
+    """Finds the files of a set.
+
+    Args:
+        name: a key of `CATALOGUE`, a folder's path, or "folder:" and a path. Folders are scanned,
+            and a file belongs to the test split when the first byte of the SHA-1 of its name
+            without extension is below 26 (about a tenth).
+        split: "train" or "test".
+        root: folder that holds the named sets' folders; $AOTGAN_DATA by default.
+
+    Raises:
+        InputError: an unknown name or split, or a set that is not there: the message has the
+            folder looked in, the layout expected and where to get it.
+    """
+    if split not in SPLITS:
+        raise InputError(f'split="{split}" was given; expected "train" or "test".')
+    if name not in CATALOGUE:
+        return _load_folder(name, split)
+    entry = CATALOGUE[name]
+    if name == "bundled":
+        found = _bundled(entry, split)
+    else:
+        found = _finders()[entry.layout](entry, split, _folder_of(entry, root))
+    if not found.files:
+        raise InputError(_missing(entry, found.root, f"no file of the {split} split"))
+    return found
+
+
+def verify(image_set: ImageSet) -> None:
+    """Compares every file with the SHA-256 listed in the package.
+
+    Raises:
+        InputError: the set has no list, or files differ; the message counts and names them.
+    """
+    if not image_set.digests:
+        raise InputError(
+            f"{image_set.name} has no list of checksums; {', '.join(_listed_names())} have one."
+        )
+    changed = [
+        file
+        for file in image_set.files
+        if sha256_of(file) != image_set.digests[image_set.name_of(file)]
+    ]
+    if changed:
+        raise InputError(
+            f"{len(changed)} of {len(image_set)} files of {image_set.name} differ from the "
+            f"published ones, first: {changed[0]}. Get them again from: {image_set.source}"
+        )
+
+
+def logo_boxes(image_set: ImageSet) -> dict[str, list[tuple[int, int, int, int]]]:
+    """Boxes around logos (section 4.8) as (left, top, width, height) in px, by file name.
+
+    Read from annotations.csv ("logos") or from Annotations/*.xml ("openlogo").
+    """
+    table = image_set.root / "annotations.csv"
+    boxes: dict[str, list[tuple[int, int, int, int]]] = {file.name: [] for file in image_set.files}
+    if table.is_file():
+        with open(table, newline="", encoding="utf-8") as text:
+            for row in csv.DictReader(text):
+                box = (int(row["x"]), int(row["y"]), int(row["w"]), int(row["h"]))
+                boxes.get(row["file"], []).append(box)
+        return boxes
+    for file in image_set.files:
+        path = image_set.root / "Annotations" / f"{file.stem}.xml"
+        if not path.is_file():
+            raise InputError(f"{path}: no box file. Expected annotations.csv or Annotations/*.xml.")
+        boxes[file.name] = _voc_boxes(path.read_text(encoding="utf-8"))
+    return boxes
+
+
+def _voc_boxes(xml: str) -> list[tuple[int, int, int, int]]:
+    """The boxes of a PASCAL VOC annotation: inclusive corners, counted from 1."""
+    boxes = []
+    for block in re.findall(r"<bndbox>(.*?)</bndbox>", xml, re.DOTALL):
+        corner = {k: round(float(v)) for k, v in re.findall(r"<([xy]m\w\w)>\s*([\d.]+)", block)}
+        left, top = max(corner["xmin"], 1), max(corner["ymin"], 1)
+        width, height = corner["xmax"] - left + 1, corner["ymax"] - top + 1
+        boxes.append((left - 1, top - 1, width, height))
+    return boxes
+
+
+def in_test_split(stem: str) -> bool:
+    """The rule for sets without a split of their own: stable when files are added or removed."""
+    return hashlib.sha1(stem.encode(), usedforsecurity=False).digest()[0] < TEST_BELOW
+
+
+def _of_split(files: list[Path], split: str) -> tuple[Path, ...]:
+    return tuple(file for file in files if in_test_split(file.stem) == (split == "test"))
+
+
+def _load_folder(name: str, split: str) -> ImageSet:
+    folder = Path(name.removeprefix("folder:"))
+    if not folder.is_dir():
+        raise InputError(
+            f'"{name}" is neither a set nor a folder. Sets: {", ".join(CATALOGUE)}; a folder is '
+            "given by its path."
+        )
+    files, skipped = scan_images(folder)
+    chosen = _of_split(files, split)
+    if not chosen:
+        raise InputError(
+            f"{folder}: none of its {len(files)} images falls into the {split} split (by file "
+            "name, one in ten is for testing). Add images."
+        )
+    return ImageSet(f"folder:{folder.name}", split, chosen, folder, tuple(skipped))
+
+
+def _folder_of(entry: Entry, root: str | Path | None) -> Path:
+    base = root if root is not None else os.environ.get(ENVIRONMENT)
+    if not base:
+        raise InputError(
+            f'"{entry.name}" was asked for, but no data folder is known. Pass root (--data-root) '
+            f'or set {ENVIRONMENT}; "bundled" needs neither.'
+        )
+    folder = Path(base) / entry.folder
+    if not folder.is_dir():
+        raise InputError(_missing(entry, folder, "no such folder"))
+    return folder
+
+
+def _missing(entry: Entry, folder: Path, what: str) -> str:
+    return (
+        f'"{entry.name}" is not in {folder}: {what}. Expected there: {entry.expected}. '
+        f"Where to get it: {entry.source}"
+    )
+
+
+def _listed_names() -> list[str]:
+    return [entry.name for entry in CATALOGUE.values() if entry.layout == "listed"]
+
+
+def _listing(name: str) -> dict[str, str]:
+    """File name -> SHA-256, as committed in the package."""
+    table = resources.files("aotgan.data") / "manifests" / f"{name}.csv"
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    return {row["file"]: row["sha256"] for row in rows}
+
+
+def _made(
+    entry: Entry, split: str, files: tuple[Path, ...], root: Path, **more: object
+) -> ImageSet:
+    terms = {"source": entry.source, "licence": entry.licence, "citation": entry.citation}
+    return ImageSet(entry.name, split, files, root, **terms, **more)  # type: ignore[arg-type]
+
+
+def _bundled(entry: Entry, split: str) -> ImageSet:
+    """Files inside the scikit-image and scikit-learn packages."""
+    digests, files, root = _listing("bundled"), [], Path()
+    for name in digests:
+        package, _, inside = name.partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise InputError(f"{package} is not installed; its photographs are needed. Install it.")
+        root = Path(spec.origin).parents[1]
+        path = Path(spec.origin).parent / inside
+        if not path.is_file():
+            raise InputError(_missing(entry, path.parent, f"{path.name} is absent"))
+        if (path.stem in BUNDLED_TEST) == (split == "test"):
+            files.append(path)
+    return _made(entry, split, tuple(files), root, digests=digests)
+
+
+def _listed(entry: Entry, split: str, folder: Path) -> ImageSet:
+    """A set whose files and checksums the package lists."""
+    digests = _listing(entry.name)
+    files = _of_split([folder / name for name in digests], split)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        what = f"{len(missing)} of {len(files)} files are absent, first {missing[0]}"
+        raise InputError(_missing(entry, folder, what))
+    return _made(entry, split, files, folder, digests=digests)
+
+
+def _celeba_hq(entry: Entry, split: str, folder: Path) -> ImageSet:
+    """Files numbered 0 to 29999."""
+    files = [file for file in list_images(folder) if file.stem.isdigit()]
+    files.sort(key=lambda file: int(file.stem))
+    return _made(
+        entry,
+        split,
+        tuple(f for f in files if (int(f.stem) < CELEBA_HQ_TRAIN) == (split == "train")),
+        folder,
+    )
+
+
+def _first_folder(candidates: dict[str, tuple[str, ...]]) -> Callable[[Entry, str, Path], ImageSet]:
+    """A split for a folder; the first that exists of several published names is taken."""
+
+    def find(entry: Entry, split: str, folder: Path) -> ImageSet:
+        existing = [folder / name for name in candidates[split] if (folder / name).is_dir()]
+        files = list_images(existing[0]) if existing else []
+        return _made(entry, split, tuple(files), folder)
+
+    return find
+
+
+def _openlogo(entry: Entry, split: str, folder: Path) -> ImageSet:
+    """File stems in a list for each split."""
+    table = folder / "ImageSets" / ("train.txt" if split == "train" else "val.txt")
+    if not table.is_file():
+        raise InputError(_missing(entry, folder, f"{table.name} is absent from ImageSets"))
+    stems = table.read_text(encoding="utf-8").split()
+    files = tuple(folder / "JPEGImages" / f"{stem}.jpg" for stem in stems)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise InputError(_missing(entry, folder, f"{missing[0]} is absent from JPEGImages"))
+    return _made(entry, split, files, folder)
+
+
+def _finders() -> dict[str, Callable[[Entry, str, Path], ImageSet]]:
+    return {
+        "listed": _listed,
+        "numbered": _celeba_hq,
+        "places365": _first_folder(
+            {
+                "train": ("data_large_standard", "data_256_standard"),
+                "test": ("val_large", "val_256"),
+            }
+        ),
+        "imagefolder": _first_folder({"train": ("train",), "test": ("val",)}),
+        "openlogo": _openlogo,
+    }

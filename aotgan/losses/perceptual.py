@@ -1,0 +1,89 @@
+"""Perceptual and style losses of Section 3.3, on the activations of `VGG19Features`.
+
+Both take the dictionaries that `VGG19Features` returns, so that one forward serves the two losses.
+Compute the dictionary of the real images under `torch.no_grad()`: nothing differentiates it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from aotgan.errors import InputError
+from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
+from aotgan.losses.reconstruction import check_same_shape, full_precision
+
+Features = Mapping[str, Tensor]
+
+
+def perceptual_loss(real: Features, fake: Features) -> Tensor:
+    """Eq. 6: sum over the five layers relu{1..5}_1 of the mean absolute difference of activations.
+
+    The paper feeds the composite z, the released trainer the raw prediction; the caller chooses.
+
+    Args:
+        real: Activations of the original images, (B, C_i, H_i, W_i) under each layer's name.
+        fake: Activations of the inpainted images, same keys and shapes.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        InputError: A layer is missing or shapes differ.
+    """
+    check_features(real, fake, PERCEPTUAL_LAYERS)
+    distances = [
+        (full_precision(real[layer]) - full_precision(fake[layer])).abs().mean()  # |.|_1 / N_i
+        for layer in PERCEPTUAL_LAYERS
+    ]
+    return torch.stack(distances).sum()
+
+
+def style_loss(real: Features, fake: Features) -> Tensor:
+    """Eq. 7: distance of the Gram matrices of relu2_2, relu3_4, relu4_4 and relu5_2.
+
+    The paper writes an expectation over the layers and a plain product of features; the released
+    code (src/loss/loss.py:32-56) sums the four layers, each the mean absolute difference of
+    Gram / (C H W), and only with that scale does the paper's weight of 250 make sense. The sum is
+    what is computed here.
+
+    Args:
+        real: Activations of the original images, (B, C_i, H_i, W_i) under each layer's name.
+        fake: Activations of the inpainted images, same keys and shapes.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        InputError: A layer is missing or shapes differ.
+    """
+    check_features(real, fake, STYLE_LAYERS)
+    distances = [(gram(real[layer]) - gram(fake[layer])).abs().mean() for layer in STYLE_LAYERS]
+    return torch.stack(distances).sum()
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix F F^T / (C H W) of Eq. 7, in float32 or better.
+
+    Args:
+        features: Activations, (B, C, H, W).
+
+    Returns:
+        (B, C, C).
+    """
+    channels, height, width = features.shape[1:]
+    # autocast would multiply in half precision, whose sums over H W terms overflow or lose digits
+    with torch.autocast(features.device.type, enabled=False):
+        flat = full_precision(features).flatten(2)  # (B, C, H W)
+        return flat @ flat.transpose(1, 2) / (channels * height * width)  # (B, C, C)
+
+
+def check_features(real: Features, fake: Features, layers: Sequence[str]) -> None:
+    """Raise InputError unless both dictionaries hold every layer in equal shapes."""
+    for layer in layers:
+        if layer not in real or layer not in fake:
+            raise InputError(
+                f"layer {layer} is missing: real has {sorted(real)}, fake has {sorted(fake)}; "
+                "pass the dictionaries that VGG19Features returns"
+            )
+        check_same_shape(real[layer], fake[layer], f"real and fake activations of {layer}")

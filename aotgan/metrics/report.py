@@ -1,0 +1,262 @@
+"""Evaluation of an inpainting function on fixed image-mask pairs, per mask-ratio bin (section 4.4).
+
+What is measured is the 8-bit composite: the prediction rounded to bytes in the hole, the original
+bytes elsewhere, so that no model is charged for pixels that it was given.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from aotgan.data.images import to_tensor, to_uint8
+from aotgan.errors import InputError
+from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics.pixel import FORMULAS, PIXEL_METRICS, measure
+
+ALL = "all"  # label of the row over every bin
+CONFIDENCE = 0.95
+KNOWN_TOLERANCE = 8.0  # mean grey levels by which a composite may miss the pixels it was given
+THREADS = 4  # the pixel metrics of 4 images at once keep pace with a GPU
+
+Fill = Callable[[Tensor, Tensor], Tensor]
+
+
+class PairLike(Protocol):
+    """What the report needs to know of a pair; see `aotgan.data.manifest.Pair`."""
+
+    @property
+    def bin(self) -> str:
+        """Label of the mask-ratio bin."""
+
+    @property
+    def image(self) -> str:
+        """Name of the photograph; pairs of one name count as correlated."""
+
+
+Case = tuple[NDArray[np.uint8], NDArray[np.bool_], PairLike]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measurements of one model on one manifest.
+
+    Attributes:
+        per_image: one row a pair, in manifest order: bin, image, mask_ratio and `PIXEL_METRICS`.
+        per_bin: one row a bin and one for "all": bin, n (pairs), images (distinct photographs),
+            identical (composites equal to the original), mask_ratio, for each metric its mean and
+            the ends of its 95 % interval (`<metric>`, `<metric>_low`, `<metric>_high`), and fd,
+            the Fréchet distance (NaN where it was not asked for or n < 2).
+        protocol: what each number is, for the record; see `protocol`.
+    """
+
+    per_image: pd.DataFrame
+    per_bin: pd.DataFrame
+    protocol: dict[str, Any]
+
+
+def evaluate(
+    fill: Fill,
+    manifest: Iterable[Case],
+    batch_size: int = 8,
+    frechet: FrechetDistance | None = None,
+    progress: bool = True,
+    device: str | torch.device = "cpu",
+) -> Evaluation:
+    """Fills every pair of a manifest and measures the composites.
+
+    Args:
+        fill: maps images, float (B, 3, H, W) in [-1, 1], and masks, float (B, 1, H, W) with
+            1 = hole, to composites, float (B, 3, H, W) in [-1, 1].
+        manifest: yields (image, mask, pair): uint8 (H, W, 3), bool (H, W) with True = hole, and an
+            object with `.bin` and `.image`. One size for all.
+        batch_size: pairs in a call of `fill`.
+        frechet: the Fréchet distance to compute; images that it has seen already do not count.
+        progress: show a progress bar if standard error is a terminal.
+        device: where `fill` gets its tensors.
+
+    Raises:
+        InputError: an empty manifest or mask, or a result of `fill` that is no composite.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size}: give at least 1.")
+    distances: dict[str, FrechetDistance] = {}
+    rows: list[dict[str, Any]] = []
+    pending: Iterator[dict[str, Any]] = iter(())
+    total = len(manifest) if isinstance(manifest, Sized) else None
+    with (
+        ThreadPoolExecutor(THREADS) as pool,
+        tqdm(total=total, unit="image", disable=None if progress else True) as bar,
+    ):
+        for cases in _batches(manifest, batch_size):
+            originals, composites = _composites(fill, cases, device)
+            rows += pending  # the previous batch was measured while this one was filled
+            pending = pool.map(_row, cases, composites)
+            if frechet is not None:
+                _count(distances, frechet, originals, composites, [_bin(c) for c in cases])
+            bar.update(len(cases))
+        rows += pending
+    if not rows:
+        raise InputError("the manifest has no pairs: nothing to evaluate.")
+    per_image = pd.DataFrame(rows)
+    return Evaluation(per_image, summarise(per_image, distances), protocol(frechet))
+
+
+def summarise(
+    per_image: pd.DataFrame, distances: dict[str, FrechetDistance] | None = None
+) -> pd.DataFrame:
+    """Averages per-image measurements by bin; columns as in `Evaluation.per_bin`.
+
+    The interval is Student's t on the mean, with the standard error clustered by photograph, for
+    several crops of one photograph are not independent. Infinite PSNRs (nothing differs) are left
+    out of the mean and counted as `identical`.
+    """
+    groups = {label: per_image[per_image["bin"] == label] for label in per_image["bin"].unique()}
+    rows = []
+    for label, group in (groups | {ALL: per_image}).items():
+        row = {
+            "bin": label,
+            "n": len(group),
+            "images": group["image"].nunique(),
+            "identical": int((group["l1"] == 0).sum()),
+            "mask_ratio": group["mask_ratio"].mean(),
+        }
+        for metric in PIXEL_METRICS:
+            mean, low, high = interval(group[metric].to_numpy(), group["image"].to_numpy())
+            row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+        distance = (distances or {}).get(label)
+        rows.append(row | {"fd": distance.compute() if distance else math.nan})
+    return pd.DataFrame(rows)
+
+
+def interval(values: NDArray[Any], clusters: NDArray[Any]) -> tuple[float, float, float]:
+    """Mean of the finite values and the ends of its 95 % t interval, clustered.
+
+    With one value a cluster this is the textbook interval of the mean. Ends are NaN for a single
+    cluster, everything is NaN without a finite value.
+
+    Args:
+        values: (N,).
+        clusters: (N,) labels; values of one label may be correlated.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        return math.nan, math.nan, math.nan
+    values, clusters = values[finite].astype(np.float64), clusters[finite]
+    mean = float(values.mean())
+    sums = pd.Series(values - mean).groupby(clusters).sum().to_numpy()  # one a cluster
+    if len(sums) < 2:
+        return mean, math.nan, math.nan
+    error = math.sqrt(len(sums) / (len(sums) - 1) * float(sums @ sums)) / len(values)
+    half = _student(len(sums) - 1) * error
+    return mean, mean - half, mean + half
+
+
+def protocol(frechet: FrechetDistance | None = None) -> dict[str, Any]:
+    """Describes every number of an `Evaluation`, in JSON types, for the record beside it."""
+    return {
+        "composite": "prediction in the hole, original bytes elsewhere; clamped to [-1, 1], "
+        "rounded to 8 bits before measuring",
+        "metrics": dict(FORMULAS),
+        "mean": "over images; infinite PSNRs are left out and counted as identical",
+        "interval": f"{CONFIDENCE:.0%} t interval of the mean, clustered by photograph",
+        "frechet": None if frechet is None else dict(frechet.protocol),
+    }
+
+
+def _batches(manifest: Iterable[Case], size: int) -> Iterator[list[Case]]:
+    cases = iter(manifest)
+    while batch := list(islice(cases, size)):
+        yield batch
+
+
+def _bin(case: Case) -> str:
+    return case[2].bin
+
+
+@torch.no_grad()
+def _composites(
+    fill: Fill, cases: list[Case], device: str | torch.device
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Returns the originals and the 8-bit composites of a batch, both (B, H, W, 3)."""
+    originals, masks, names = _stack(cases)
+    images = to_tensor(originals).to(device)
+    holes = torch.from_numpy(masks)[:, None].float().to(device)
+    filled = fill(images, holes)
+    if filled.shape != images.shape or not filled.is_floating_point():
+        raise InputError(
+            f"fill returned {filled.dtype} of shape {tuple(filled.shape)} for {names}: "
+            f"expected float of shape {tuple(images.shape)}."
+        )
+    if not torch.isfinite(filled).all():
+        raise InputError(f"fill returned NaN or infinite values for {names}: has it diverged?")
+    composites = to_uint8(filled)
+    _check_known(originals, composites, ~masks, names)
+    return originals, np.where(masks[..., None], composites, originals)
+
+
+def _stack(cases: list[Case]) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str]:
+    """Returns the images (B, H, W, 3), the masks (B, H, W) and the names of a batch."""
+    names = ", ".join(str(pair.image) for _, _, pair in cases)
+    sizes = {image.shape[:2] for image, _, _ in cases} | {mask.shape for _, mask, _ in cases}
+    if len(sizes) > 1:
+        raise InputError(f"images and masks of {names} differ in size: {sorted(sizes)}.")
+    masks = np.stack([mask for _, mask, _ in cases])
+    if masks.dtype != np.bool_ or not masks.any(axis=(1, 2)).all():
+        raise InputError(f"masks of {names} must be bool with at least one hole pixel each.")
+    return np.stack([image for image, _, _ in cases]), masks, names
+
+
+def _check_known(
+    originals: NDArray[np.uint8],
+    composites: NDArray[np.uint8],
+    known: NDArray[np.bool_],
+    names: str,
+) -> None:
+    """Refuses a wrong range or mask polarity, which would only look like a bad model."""
+    if not known.any():
+        return
+    error = np.abs(composites[known].astype(np.int16) - originals[known]).mean()
+    if error > KNOWN_TOLERANCE:
+        raise InputError(
+            f"fill changed the known pixels of {names} by {error:.1f} grey levels on average. It "
+            "must return composites in [-1, 1], x (1 - m) + G m with m = 1 in the hole (Eq. 2)."
+        )
+
+
+def _row(case: Case, composite: NDArray[np.uint8]) -> dict[str, Any]:
+    original, mask, pair = case
+    about = {"bin": pair.bin, "image": str(pair.image), "mask_ratio": float(mask.mean())}
+    return about | measure(original, composite, mask)
+
+
+def _count(
+    distances: dict[str, FrechetDistance],
+    frechet: FrechetDistance,
+    originals: NDArray[np.uint8],
+    composites: NDArray[np.uint8],
+    bins: list[str],
+) -> None:
+    """Adds a batch to the distance of each bin that occurs in it, and to that of all."""
+    real, fake = (
+        frechet.embed(torch.from_numpy(images).movedim(-1, 1)) for images in (originals, composites)
+    )  # (B, d) each
+    for label in dict.fromkeys([*bins, ALL]):
+        chosen = [i for i, other in enumerate(bins) if label in (other, ALL)]
+        distance = distances.setdefault(label, frechet.empty())
+        distance.add(real[chosen], fake[chosen])
+
+
+def _student(degrees: int) -> float:
+    from scipy.special import stdtrit  # scikit-image brings scipy
+
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))

@@ -1,0 +1,198 @@
+"""The generator of AOT-GAN in its two readings (section 3.1; Figs. 2 and 3).
+
+Encoder to a quarter of the size, a stack of AOT blocks, decoder; no normalisation layers (section
+3.4). The text and the released code disagree in three places, each an option here:
+
+    variant      gate                    upsampling                 value of erased pixels
+    "paper"      Eq. 1, plain sigmoid    transposed convolutions    0
+    "released"   standardised, reversed  bilinear + convolution     +1 (white)
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aotgan.errors import InputError
+from aotgan.models.blocks import AOTBlock, check_choice
+
+VARIANTS: dict[str, dict[str, str | float]] = {
+    "paper": {"gate": "sigmoid", "upsampling": "transposed", "fill": 0.0},
+    "released": {"gate": "normalised", "upsampling": "bilinear", "fill": 1.0},
+}
+UPSAMPLINGS = ("transposed", "bilinear")
+STRIDE = 4  # image pixels per feature position
+
+
+def erase(image: Tensor, mask: Tensor, fill: float = 0.0) -> Tensor:
+    """Sets the hole to a constant: x (1 - m) + fill m.
+
+    Args:
+        image: (B, 3, H, W) in [-1, 1].
+        mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+        fill: value of the erased pixels; 0 in Eq. 2, +1 in the released code (trainer.py:99).
+    """
+    return image * (1 - mask) + fill * mask
+
+
+def composite(image: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 2: z = x (1 - m) + G m; shapes and ranges as in `erase`."""
+    return image * (1 - mask) + prediction * mask
+
+
+class Upsample(nn.Module):
+    """Bilinear x2 (corners aligned), then a 3x3 convolution (released: model/aotgan.py:40-47)."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Doubles the size: (B, C, H, W) to (B, C', 2H, 2W)."""
+        return self.conv(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
+
+
+class Generator(nn.Module):
+    """Completes an image from its known pixels and the mask of its hole.
+
+    Args:
+        variant: "paper" or "released"; sets the three options whose value is None.
+        width: channels after the first convolution; the AOT blocks have 4 width. 64 in the paper.
+        blocks: number of AOT blocks, 8 in the paper.
+        rates: dilation rates of the branches of each block.
+        residual: one of `aotgan.models.blocks.RESIDUALS` (Table 6).
+        gate: "sigmoid" or "normalised".
+        upsampling: "transposed" or "bilinear".
+        fill: value that the erased pixels have in the masked image.
+
+    `config` holds all of these, resolved: `Generator(**generator.config)` builds the same network.
+    """
+
+    def __init__(
+        self,
+        variant: str = "paper",
+        *,
+        width: int = 64,
+        blocks: int = 8,
+        rates: Sequence[int] = (1, 2, 4, 8),
+        residual: str = "gated",
+        gate: str | None = None,
+        upsampling: str | None = None,
+        fill: float | None = None,
+    ):
+        super().__init__()
+        check_choice("variant", variant, tuple(VARIANTS))
+        preset = VARIANTS[variant]
+        gate = str(preset["gate"]) if gate is None else gate
+        upsampling = str(preset["upsampling"]) if upsampling is None else upsampling
+        check_choice("upsampling", upsampling, UPSAMPLINGS)
+        if width < 1 or blocks < 1:
+            raise InputError(f"width={width}, blocks={blocks}: both must be at least 1.")
+        self.fill = float(preset["fill"] if fill is None else fill)
+        self.config = {
+            "variant": variant,
+            "width": width,
+            "blocks": blocks,
+            "rates": list(rates),
+            "residual": residual,
+            "gate": gate,
+            "upsampling": upsampling,
+            "fill": self.fill,
+        }
+        channels = 4 * width
+        self.encoder = encoder(width)
+        self.middle = nn.Sequential(
+            *(AOTBlock(channels, rates, residual, gate) for _ in range(blocks))
+        )
+        self.decoder = decoder(width, upsampling)
+        init_normal(self, width)
+
+    def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
+        """Returns the raw prediction G(x (1 - m), m), (B, 3, H, W) in [-1, 1].
+
+        Args:
+            masked_image: (B, 3, H, W) in [-1, 1], its hole already set to `fill` by `erase`.
+            mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+
+        Raises:
+            InputError: shapes that do not match, a side that 4 does not divide, or an image too
+                small for the reflection padding of the largest rate.
+        """
+        self._check(masked_image, mask)
+        x = self.encoder(torch.cat([masked_image, mask], dim=1))  # (B, 4 width, H / 4, W / 4)
+        return torch.tanh(self.decoder(self.middle(x)))  # (B, 3, H, W)
+
+    def complete(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Returns the inpainted result z of Eq. 2; known pixels are the image's own.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at.
+            mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+        """
+        return composite(image, self(erase(image, mask, self.fill), mask), mask)
+
+    @property
+    def min_side(self) -> int:
+        """Smallest image side: reflection needs features wider than the largest rate."""
+        return STRIDE * (max(self.config["rates"]) + 1)
+
+    def _check(self, image: Tensor, mask: Tensor) -> None:
+        if image.ndim != 4 or image.shape[1] != 3 or mask.shape != _mask_shape(image):
+            raise InputError(
+                f"image {tuple(image.shape)} and mask {tuple(mask.shape)}: expected (B, 3, H, W) "
+                "and (B, 1, H, W) of the same B, H and W."
+            )
+        height, width = image.shape[2:]
+        if height % STRIDE or width % STRIDE or min(height, width) < self.min_side:
+            raise InputError(
+                f"an image of {height}x{width} pixels: both sides must be multiples of {STRIDE} "
+                f"and at least {self.min_side}. Pad or resize it first."
+            )
+
+
+def encoder(width: int) -> nn.Sequential:
+    """Three convolutions, 7x7 then two of stride 2 (released: model/aotgan.py:14-21)."""
+    return nn.Sequential(
+        nn.Conv2d(4, width, 7, padding=3, padding_mode="reflect"),  # (B, width, H, W)
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (B, 2 width, H / 2, W / 2)
+        nn.ReLU(),
+        nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),  # (B, 4 width, H / 4, W / 4)
+        nn.ReLU(),
+    )
+
+
+def decoder(width: int, upsampling: str) -> nn.Sequential:
+    """Three layers back to the full size.
+
+    The text has three transposed convolutions; with an encoder that divides the size by four, two
+    of them double it and the third keeps it. The released code doubles twice by bilinear
+    interpolation and ends with a convolution (model/aotgan.py:25-27).
+    """
+    if upsampling == "bilinear":
+        up1: nn.Module = Upsample(4 * width, 2 * width)
+        up2: nn.Module = Upsample(2 * width, width)
+        last: nn.Module = nn.Conv2d(width, 3, 3, padding=1)
+    else:
+        up1 = nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1)
+        up2 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
+        last = nn.ConvTranspose2d(width, 3, 3, padding=1)
+    return nn.Sequential(up1, nn.ReLU(), up2, nn.ReLU(), last)
+
+
+def init_normal(network: nn.Module, width: int) -> None:
+    """Draws weights from N(0, 0.02 sqrt(64 / width)) and sets biases to 0.
+
+    At full width this is the released code's N(0, 0.02) (model/common.py:19-51). A narrower
+    layer sums fewer terms; the factor gives its output the variance that it has at full width.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02 * (64 / width) ** 0.5)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def _mask_shape(image: Tensor) -> tuple[int, ...]:
+    return (image.shape[0], 1, *image.shape[2:])

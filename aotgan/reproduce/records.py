@@ -1,0 +1,149 @@
+"""The record of a run: everything that a number in a table can be traced back to.
+
+A record is one JSON file. Tables and figures are built from records alone.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from aotgan.errors import InputError
+from aotgan.files import write_atomically
+
+FORMAT = 1
+PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "scikit-image", "pillow")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run's settings, circumstances and measurements.
+
+    Attributes:
+        experiment, scale, seed: which run it is.
+        config: the full training configuration.
+        features: the network behind perceptual and style loss.
+        steps, images_seen: how far it was trained; `config` says how far it was to be.
+        train_seconds: training time, resumes included.
+        images_per_s: median throughput of training.
+        data: training set: name, number of images, hash of its listing.
+        evaluation: set, pairs and manifest hash of what it was measured on.
+        protocol: what each metric is.
+        metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
+        environment: device, threads, peak memory, package versions, hash of the code.
+    """
+
+    experiment: str
+    scale: str
+    seed: int
+    config: dict[str, Any]
+    features: str
+    steps: int
+    images_seen: int
+    train_seconds: float
+    images_per_s: float
+    data: dict[str, Any]
+    evaluation: dict[str, Any]
+    protocol: dict[str, Any]
+    metrics: dict[str, list[dict[str, Any]]]
+    environment: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def table(self, weights: str = "raw") -> pd.DataFrame:
+        """Returns the measurements per bin of the "raw" or the "ema" weights."""
+        if weights not in self.metrics:
+            raise InputError(
+                f"no {weights!r} weights were measured: choose of {', '.join(self.metrics)}."
+            )
+        return pd.DataFrame(self.metrics[weights])
+
+    @property
+    def weights(self) -> str:
+        """The weights that tables show: the moving average where it was kept."""
+        return "ema" if "ema" in self.metrics else "raw"
+
+
+def save_record(record: Record, path: str | Path) -> Path:
+    """Writes a record as JSON, atomically; NaN, which JSON lacks, becomes null."""
+    text = json.dumps(_finite(asdict(record)), indent=1, sort_keys=True, allow_nan=False)
+    return write_atomically(path, text + "\n")
+
+
+def load_record(path: str | Path) -> Record:
+    """Reads a record.
+
+    Raises:
+        InputError: not a record of this format.
+    """
+    try:
+        values = json.loads(Path(path).read_text())
+        found = values.get("format") if isinstance(values, dict) else None
+        if found != FORMAT:
+            raise InputError(f"{path} has format {found}, expected a record of format {FORMAT}.")
+        return Record(**values)
+    except (OSError, json.JSONDecodeError, TypeError) as error:
+        raise InputError(f"{path} is not a readable record of a run ({error}).") from error
+
+
+def rows_of(per_bin: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turns a table into JSON rows of six significant digits."""
+    return [
+        {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row}
+        for row in (record.items() for record in per_bin.to_dict(orient="records"))
+    ]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Describes device, software and code, without the name of the machine or any path."""
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "peak_memory_mb": round(_peak_memory_mb(device)),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "code_sha256": code_hash(),
+    }
+
+
+def code_hash() -> str:
+    """SHA-256 over the package's Python sources: names and contents, in order."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def listing_hash(digests: Mapping[str, str]) -> str:
+    """SHA-256 over names and content hashes of a set of files."""
+    return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
+
+
+def _peak_memory_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else kB
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _processor() -> str:
+    return f"CPU ({platform.machine()})"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not -1e300 < value < 1e300 else value

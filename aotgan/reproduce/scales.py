@@ -1,0 +1,149 @@
+"""How big a run is: from seconds on a laptop's CPU to the paper's own settings.
+
+Batch, optimiser, learning rate and loss weights are the paper's at every scale.
+"""
+
+from dataclasses import dataclass, replace
+
+from aotgan.errors import InputError
+from aotgan.reproduce.experiments import get_experiment
+from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of experiment.
+
+    Attributes:
+        name: "smoke", "laptop", "gpu" or "paper".
+        about: what a table at this scale is worth, for its caption.
+        data: set that is used unless another is named.
+        size_px: side of the images.
+        width: channels of the generator's and the discriminator's first layers; 64 in the paper.
+        features: feature network of perceptual and style loss, and of the Frechet distance.
+        feature_width: its first stage.
+        steps: training steps; batch_size images each.
+        ema_decay: moving average of the weights, evaluated beside the raw ones; None for none.
+        pairs_per_bin: evaluated image-mask pairs in each mask-ratio bin.
+        log_every_steps: rows of the loss table.
+        save_every_steps: training state and sample pictures.
+        precision: Fabric's name.
+        compiled: torch.compile the generator.
+    """
+
+    name: str
+    about: str
+    data: str
+    size_px: int
+    width: int
+    features: str
+    feature_width: int
+    steps: int
+    ema_decay: float | None
+    pairs_per_bin: int
+    log_every_steps: int
+    save_every_steps: int
+    batch_size: int = 8
+    precision: str = "32-true"
+    compiled: bool = False
+
+
+SCALES: dict[str, Scale] = {
+    scale.name: scale
+    for scale in (
+        Scale(
+            "smoke",
+            "a check of the pipeline: the numbers say nothing about the method",
+            data="bundled",
+            size_px=64,
+            width=16,
+            features="random",
+            feature_width=16,
+            steps=150,
+            ema_decay=None,
+            pairs_per_bin=4,
+            log_every_steps=10,
+            save_every_steps=50,
+        ),
+        Scale(
+            "laptop",
+            "quarter width and few steps: orderings need seeds and paired tests",
+            data="scenes",
+            size_px=128,
+            width=16,
+            features="random",
+            feature_width=16,
+            steps=1500,
+            ema_decay=0.995,
+            pairs_per_bin=100,
+            log_every_steps=25,
+            save_every_steps=250,
+        ),
+        Scale(
+            "gpu",
+            "full width, a quarter of the paper's side, minutes of training",
+            data="scenes",
+            size_px=128,
+            width=64,
+            features="random",
+            feature_width=64,
+            steps=5000,
+            ema_decay=0.999,
+            pairs_per_bin=300,
+            log_every_steps=50,
+            save_every_steps=1000,
+            precision="bf16-mixed",
+            compiled=True,
+        ),
+        Scale(
+            "paper",
+            "the paper's settings; it gives no step count, the released code one million",
+            data="places2",
+            size_px=512,
+            width=64,
+            features="imagenet",
+            feature_width=64,
+            steps=1_000_000,
+            ema_decay=None,
+            pairs_per_bin=6000,
+            log_every_steps=100,
+            save_every_steps=5000,
+        ),
+    )
+}
+
+
+def get_scale(name: str) -> Scale:
+    """Returns a declared scale; an unknown name is an InputError that lists them."""
+    if name not in SCALES:
+        raise InputError(f"no scale {name!r}: choose one of {', '.join(SCALES)}.")
+    return SCALES[name]
+
+
+def make_config(
+    experiment: str, scale: str, seed: int = 0, data: str | None = None
+) -> TrainConfig:
+    """Returns the training configuration of a run.
+
+    Args:
+        experiment: a name of `EXPERIMENTS`.
+        scale: a name of `SCALES`.
+        seed: of weights, crops and masks; runs of equal seed see equal batches.
+        data: image set or folder, instead of the scale's.
+    """
+    what, size = get_experiment(experiment), get_scale(scale)
+    return TrainConfig(
+        generator={**what.generator, "width": size.width},
+        discriminator_width=size.width,
+        data=replace(DataConfig(name=data or size.data, size_px=size.size_px), **what.data),
+        loss=replace(
+            LossConfig(features=size.features, feature_width=size.feature_width), **what.loss
+        ),
+        optim=replace(
+            OptimConfig(size.batch_size, ema_decay=size.ema_decay),
+            **what.optim,
+        ),
+        steps=round(size.steps * what.train_more),
+        seed=seed,
+        precision=size.precision,
+    )

@@ -1,0 +1,114 @@
+"""What a training run is: everything that decides its result, as flat frozen dataclasses.
+
+Defaults are the paper's (sections 3.3, 3.4 and 4.1). Numbers carry their unit in the name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from aotgan.errors import InputError
+from aotgan.losses.adversarial import OBJECTIVES
+from aotgan.models.blocks import check_choice
+
+NO_ADVERSARY = "none"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Training photographs and their holes (section 4.1)."""
+
+    name: str = "bundled"  # an entry of the catalogue, or a folder
+    size_px: int = 512  # side of the square training images
+    masks: str = "free-form"  # "free-form", "boxes", "centre" or a folder of mask files
+    mask_ratio: tuple[float, float] = (0.01, 0.6)  # hole fraction of the training masks
+    border_fraction: float = 0.5  # share of the masks whose hole may touch the border
+    crop_scale: tuple[float, float] = (0.5, 1.0)  # area of the random crop; released (0.08, 1)
+    crop_aspect: tuple[float, float] = (1.0, 1.0)  # its width / height; released (3/4, 4/3)
+    jitter: float = 0.0  # colour jitter; released 0.05, mmagic 0.5
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Eq. 8: weights and readings of the four losses (section 3.3)."""
+
+    objective: str = "paper"  # adversarial objective, or "none"
+    adversarial: float = 0.01
+    reconstruction: float = 1.0
+    perceptual: float = 0.1
+    style: float = 250.0
+    on_composite: bool = True  # Eq. 6, 7 see z; False: the raw prediction (trainer.py:111-112)
+    features: str = "imagenet"  # weights of the feature network: "imagenet" or "random"
+    feature_width: int = 64  # channels of its first stage; VGG-19 has 64
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Adam for both networks (section 3.4)."""
+
+    batch_size: int = 8  # over all processes together
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.0, 0.9)  # released 0.5, 0.999 (option.py:30-31)
+    ema_decay: float | None = None  # moving average of the generator's weights; off in the paper
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. `to_dict` and `from_dict` are exact inverses through JSON."""
+
+    generator: Mapping[str, Any] = field(default_factory=dict)  # arguments of Generator
+    discriminator_width: int = 64
+    data: DataConfig = DataConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    steps: int = 1_000_000
+    seed: int = 0
+    precision: str = "32-true"  # Fabric's name: "32-true" or "bf16-mixed"
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values before anything is built."""
+        check_choice("objective", self.loss.objective, (*OBJECTIVES, NO_ADVERSARY))
+        check_choice("features", self.loss.features, ("imagenet", "random"))
+        check_choice("precision", self.precision, ("32-true", "bf16-mixed"))
+        for name, value, low in (
+            ("steps", self.steps, 1),
+            ("batch_size", self.optim.batch_size, 1),
+            ("size_px", self.data.size_px, 36),
+            ("seed", self.seed, 0),
+        ):
+            if value < low:
+                raise InputError(f"{name}={value}: must be at least {low}.")
+        if self.data.size_px % 8:
+            raise InputError(f"size_px={self.data.size_px}: must be a multiple of 8.")
+        decay = self.optim.ema_decay
+        if decay is not None and not 0 < decay < 1:
+            raise InputError(f"ema_decay={decay}: must lie between 0 and 1, or be None.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns nested dictionaries of JSON types."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Rebuilds a configuration; an unknown name is an InputError that lists the valid ones."""
+        return _build(cls, values)
+
+
+def _build(kind: Any, values: Mapping[str, Any]) -> Any:
+    known = {f.name: f for f in fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise InputError(f"{kind.__name__} has no {unknown[0]!r}: choose of {', '.join(known)}.")
+    made = {}
+    for name, value in values.items():
+        default = known[name].default
+        if is_dataclass(default) and isinstance(value, Mapping):
+            value = _build(type(default), value)
+        made[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**made)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
