@@ -38,7 +38,7 @@ def cover(canvas: np.ndarray, wanted: int, rng: np.random.Generator) -> None:
 
 def _thickness(canvas: np.ndarray, fraction: float, rng: np.random.Generator) -> float:
     """The mask's typical brush radius in px: bigger holes are made of thicker strokes."""
-    low, high = 0.012 + 0.025 * fraction, 0.03 + 0.08 * fraction
+    low, high = 0.012 + 0.02 * fraction, 0.024 + 0.085 * fraction
     return min(canvas.shape) * low * (high / low) ** rng.random()
 
 

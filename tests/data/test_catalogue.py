@@ -210,6 +210,12 @@ def test_changed_and_missing_files_of_a_listed_set_are_found(tmp_path, stand_in_
         load("logos", "test", tmp_path)
 
 
+def test_photographs_missing_from_a_package_are_named(monkeypatch):
+    monkeypatch.setattr("aotgan.data.catalogue._listing", lambda _: {"skimage/data/cat.png": ""})
+    with pytest.raises(InputError, match=r"cat\.png is absent"):
+        load("bundled")
+
+
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(InputError, match="sklearn is not installed"):

@@ -19,6 +19,7 @@ from aotgan.data.dataset import (
     jitter_colours,
     random_box,
 )
+from aotgan.data.masks import RATIO_BINS
 from aotgan.errors import InputError
 
 SIZE = 32
@@ -58,6 +59,9 @@ def test_a_sample_is_image_mask_and_number(photos):
     assert mask.shape == (1, SIZE, SIZE) and mask.dtype == torch.float32
     assert image.min() >= -1 and image.max() <= 1 and number == 7
     assert set(mask.unique().tolist()) == {0.0, 1.0} and 0.01 <= mask.mean() <= 0.6
+    assert len(TrainingSamples(photos, SIZE, 0)) == 6
+    with pytest.raises(IndexError):
+        _ = TrainingSamples(photos, SIZE, 0)[-1]
 
 
 def test_samples_depend_on_seed_and_number_alone(noise):
@@ -132,12 +136,15 @@ def test_a_file_that_breaks_is_replaced_by_the_next_and_listed(photos, workers):
     samples = TrainingSamples(photos, SIZE, 0)
     order = [file_of(samples[n]) for n in range(6)]
     broken = order[2]
-    photos[broken].write_bytes(photos[broken].read_bytes()[:60])
+    intact = photos[broken].read_bytes()
+    photos[broken].write_bytes(intact[:60])
     loader = DataLoader(samples, sampler=range(6), batch_size=None, num_workers=workers)
     got = [file_of(sample) for sample in loader]
     assert got == [*order[:2], order[3], *order[3:]]
     assert [problem.path for problem in samples.problems] == [photos[broken]]
     assert f"{broken}.png" in samples.problems[0].reason
+    photos[broken].write_bytes(intact)
+    assert "read again" in samples.problems[0].reason
 
 
 def test_no_readable_file_left_is_an_error(photos):
@@ -153,6 +160,15 @@ def test_bins_are_drawn_alike(noise):
     ratios = [samples._mask(np.random.default_rng(n)).mean() for n in range(600)]
     counts, _ = np.histogram(ratios, [0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert counts.sum() == 600 and counts.min() > 60 and counts.max() < 140
+
+
+def test_bins_are_cut_to_the_bounds(noise):
+    def bins(*bounds):
+        return TrainingSamples(noise, SIZE, 0, mask_ratio=bounds).bins
+
+    assert bins(0.15, 0.35) == [(0.15, 0.2), (0.2, 0.3), (0.3, 0.35)]
+    assert bins(0.01, 0.6) == list(RATIO_BINS)
+    assert bins(0.62, 0.7) == [(0.62, 0.7)] and bins(0.5, 0.7) == [(0.5, 0.7)]
 
 
 @pytest.mark.parametrize("bounds", [(0.3, 0.4), (0.35, 0.37), (0.15, 0.45), (0.62, 0.7)])
@@ -216,8 +232,19 @@ def test_crops_have_the_asked_area_and_aspect():
 
 def test_elongated_images_are_covered_from_end_to_end():
     rng = np.random.default_rng(0)
-    lefts = [random_box(100, 200, (0.5, 1), (1, 1), rng)[0] for _ in range(200)]
-    assert min(lefts) < 5 and max(lefts) > 95
+    for axis, (height, width) in enumerate([(100, 200), (200, 100)]):
+        boxes = [random_box(height, width, (0.5, 1), (1, 1), rng) for _ in range(200)]
+        starts = [box[axis] for box in boxes]
+        assert min(starts) < 5 and max(starts) > 95
+        assert all(abs((b[2] - b[0]) - (b[3] - b[1])) < 1e-9 for b in boxes), "still squares"
+
+
+@pytest.mark.parametrize("scale", [(0.5, 1.0), (0.08, 1.0)])
+def test_large_photographs_are_reduced_but_crops_never_enlarged(tmp_path, scale):
+    Image.new("RGB", (700, 600)).save(tmp_path / "large.png")
+    samples = TrainingSamples([tmp_path / "large.png"], SIZE, 0, crop_scale=scale)
+    short_side = min(samples._image(0).shape[:2])
+    assert short_side * math.sqrt(scale[0]) >= SIZE and short_side < 200
 
 
 def test_half_of_the_samples_are_mirrored(tmp_path):

@@ -74,9 +74,9 @@ def test_transparent_palette_is_composited_over_white(tmp_path):
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
 def test_sixteen_bit_grey_is_scaled(tmp_path, ending):
-    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    values = np.array([[0, 257, 32768, 65280, 65535]], np.uint16)
     got = read_image(saved(Image.fromarray(values), tmp_path / f"a.{ending}"))
-    assert got[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert got[0, :, 0].tolist() == [0, 1, 128, 254, 255]
     assert (got == got[..., :1]).all()
 
 

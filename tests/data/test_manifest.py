@@ -93,6 +93,7 @@ def test_the_same_arguments_give_the_same_pairs(photos):
 def test_masks_differ_from_pair_to_pair(photos):
     manifest = make_manifest(photos, 32, BINS, 8)
     assert len({pair.mask_digest for pair in manifest.pairs}) == 16
+    assert len({pair.seed for pair in manifest.pairs}) == 16
 
 
 def test_border_is_allowed_for_every_second_mask_or_as_asked(photos):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.measure import label
 
 from aotgan.data.masks import (
     RATIO_BINS,
@@ -68,16 +69,29 @@ def test_without_border_a_margin_stays_known():
 
 def test_holes_are_strokes_and_not_noise():
     """Connected pieces are few, and stroke thickness differs between masks."""
-    from skimage.measure import label
-
     pieces, thickness = [], []
     for number in range(30):
         mask = free_form_mask(128, 128, (0.2, 0.3), rng(number))
-        edges = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
         pieces.append(label(mask).max())
-        thickness.append(2 * mask.sum() / edges)
+        thickness.append(thickness_of(mask))
     assert max(pieces) < 60
     assert max(thickness) > 2 * min(thickness) > 3
+
+
+def thickness_of(mask):
+    """Mean width of the hole, px: twice its area over its outline."""
+    outline = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
+    return 2 * mask.sum() / outline
+
+
+def test_strokes_are_as_thick_as_those_of_liu_et_al(stand_in_data):
+    files = sorted((stand_in_data / "masks").glob("nv_*.png"))[::10]
+    theirs = [thickness_of(read_mask(file)) for file in files]
+    ours = [
+        thickness_of(free_form_mask(512, 512, (0.3, 0.4), rng(i), i % 2 == 0)) for i in range(76)
+    ]
+    for quantile in (0.1, 0.5, 0.9):
+        assert 0.7 < np.quantile(ours, quantile) / np.quantile(theirs, quantile) < 1.4
 
 
 def test_masks_cover_the_whole_square_alike():
@@ -266,6 +280,14 @@ def test_a_folder_of_masks_is_listed_whole_or_not_at_all(hole, tmp_path):
     (tmp_path / "c.png").write_text("broken")
     with pytest.raises(InputError, match=r"c\.png"):
         masks_from_folder(tmp_path)
+
+
+def test_a_mask_file_cut_short_is_named(hole, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.kron(hole, np.ones((9, 9), bool))).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=r"a\.png: the mask cannot be decoded"):
+        read_mask(path)
 
 
 def test_fitting_a_mask_keeps_it_binary(hole):
