@@ -26,8 +26,9 @@ endif
 help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
-	@echo "Variables of reproduce: SCALE=smoke|laptop|gpu|paper, SEEDS=0,1,2, DATA=folder of data sets,"
-	@echo "JOBS=processes at a time (all: one for each core). PYTHON=interpreter to make .venv with."
+	@echo "Variables of reproduce: SCALE=smoke|laptop|gpu|paper, SEEDS=0,1,2,"
+	@echo "DATA=image set or folder of photographs, JOBS=cores to use (all)."
+	@echo "PYTHON=interpreter to make .venv with."
 
 reproduce: $(VENV) ## every table and figure at SCALE (smoke: a check of the pipeline, minutes)
 	.venv/bin/snakemake --cores $(JOBS) --config scale=$(SCALE) seeds=$(SEEDS) $(if $(DATA),"data=$(DATA)")

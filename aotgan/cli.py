@@ -1,57 +1,107 @@
-"""The command line: one verb a job. Errors of input are one line, not a traceback."""
+"""The command line: one verb a job. Bad input ends with one line on stderr, not a traceback."""
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from aotgan.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+BAD_INPUT = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+# Click's UsageError, or newer typer's copy of it, which has no public name.
+USAGE_ERROR = cast(type[Exception], typer.BadParameter.__base__)
+
 app = typer.Typer(
     help="Companion to AOT-GAN: train, evaluate and reproduce, from the command line.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
-weights = typer.Typer(help="Convert and inspect weights files.", no_args_is_help=True)
+weights = typer.Typer(help="Converts and inspects weights files.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
 DataRoot = Annotated[
-    Optional[Path], typer.Option(help="Folder of the named image sets; default $AOTGAN_DATA.")
+    Path | None,
+    typer.Option(help="Folder of the named image sets.", show_default="$AOTGAN_DATA"),
 ]
 
 
 @app.command()
 def train(
-    experiment: Annotated[str, typer.Option(help="A name of `aotgan list`.")] = "aotgan",
-    scale: Annotated[str, typer.Option(help="smoke, laptop, gpu or paper.")] = "smoke",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    data: Annotated[Optional[str], typer.Option(help="Image set or folder.")] = None,
+    experiment: Annotated[str, typer.Option(help="What to train: a name of `aotgan list`.")] = (
+        "aotgan"
+    ),
+    scale: Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")] = "smoke",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, crops and masks.")] = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
+    ] = None,
     data_root: DataRoot = None,
     out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Training steps; a finished run goes on to more.",
+            show_default="the scale's",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes, one a device.")] = 1,
-    minutes: Annotated[Optional[float], typer.Option(help="Stop training after this time.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Data-loading processes.")] = 2,
-    dry_run: Annotated[bool, typer.Option(help="Print the configuration and stop.")] = False,
+    devices: Annotated[int, typer.Option(min=1, help="Processes here, one a device.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines, if torchrun or Slurm started several.")
+    ] = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop after this much training, evaluate what there is; a later, longer limit "
+            "goes on.",
+            show_default="no limit",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Data-loading processes of each process.")
+    ] = 2,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the configuration as JSON and stop.")
+    ] = False,
 ) -> None:
-    """Trains and evaluates one run; the same command goes on with it or shows its result."""
-    import json
+    """Trains and evaluates one run.
 
+    Ctrl-C saves the run and stops it; the same command goes on with it.
+
+    Of a finished run, the same command shows the result.
+    """
     from aotgan.reproduce.runs import run, run_directory
     from aotgan.reproduce.scales import make_config
-    from aotgan.training.loop import RunOptions
+    from aotgan.training.devices import RunOptions, is_first_process
 
-    config = make_config(experiment, scale, seed, data)
+    config = make_config(experiment, scale, seed, data, steps)
+    options = RunOptions(
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        workers=workers,
+        minutes=minutes,
+        progress="bar" if sys.stderr.isatty() else "lines",
+    )
     if dry_run:
         print(json.dumps(config.to_dict(), indent=2))
         return
-    options = RunOptions(device=device, devices=devices, workers=workers, minutes=minutes)
-    record = run(experiment, scale, seed, data, out, data_root, options)
+    record = run(experiment, scale, seed, data, out, data_root, options, steps)
+    if not is_first_process():
+        return
     directory = run_directory(out, scale, experiment, seed)
     if record is None:
-        print(f"stopped; the same command goes on with {directory}")
-        raise typer.Exit(130)
+        print(f"stopped; the same command goes on with {directory}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
     _show(record.table(record.weights))
     print(f"record, weights and samples: {directory}")
 
@@ -73,21 +123,28 @@ def list_() -> None:
 
 @app.command()
 def evaluate(
-    model: Annotated[Optional[str], typer.Option(help="Weights file or shipped model.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Weights file, or a shipped model.", show_default="the first shipped"),
+    ] = None,
     scale: Annotated[str, typer.Option(help="Decides size and number of pairs.")] = "smoke",
-    data: Annotated[str, typer.Option(help="Image set or folder.")] = "bundled",
+    data: Annotated[str, typer.Option(help="Image set, or a folder of photographs.")] = "bundled",
     data_root: DataRoot = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    csv: Annotated[Optional[Path], typer.Option(help="Also write the table here.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write the table here.", show_default="nowhere")
+    ] = None,
 ) -> None:
     """Measures a generator on the fixed image-mask pairs of a scale."""
     from aotgan.files import write_atomically
     from aotgan.models.weights import load_generator
     from aotgan.reproduce.runs import evaluate_generator, evaluation_manifest
     from aotgan.reproduce.scales import get_scale
+    from aotgan.training.devices import check_device
 
-    generator = load_generator(model, device)
     size = get_scale(scale)
+    check_device(device)
+    generator = load_generator(model, device)
     manifest = evaluation_manifest(data, size.size_px, scale, data_root)
     result = evaluate_generator(generator, manifest, size.features, device)
     _show(result.per_bin)
@@ -96,7 +153,10 @@ def evaluate(
 
 
 @weights.command("import")
-def import_(source: Path, destination: Path) -> None:
+def import_(
+    source: Annotated[Path, typer.Argument(help="The authors' file.")],
+    destination: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+) -> None:
     """Converts the authors' generator (G0000000.pt) to safetensors, checking names and shapes."""
     from aotgan.models.weights import import_released
 
@@ -104,7 +164,12 @@ def import_(source: Path, destination: Path) -> None:
 
 
 @weights.command()
-def show(model: Annotated[Optional[str], typer.Argument()] = None) -> None:
+def show(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Weights file, or a shipped model.", show_default="the first shipped"),
+    ] = None,
+) -> None:
     """Prints what a weights file says of itself."""
     from aotgan.models.weights import read_metadata
 
@@ -112,22 +177,42 @@ def show(model: Annotated[Optional[str], typer.Argument()] = None) -> None:
         print(f"{key}: {value}")
 
 
-def _show(per_bin: "object") -> None:
+def _show(per_bin: "pd.DataFrame") -> None:
     """Prints a table of measurements without its intervals."""
-    import pandas as pd
-
-    table = pd.DataFrame(per_bin)
-    columns = [name for name in table if not str(name).endswith(("_low", "_high"))]
-    print(table[columns].to_string(index=False, float_format="{:.4f}".format))
+    columns = [name for name in per_bin if not str(name).endswith(("_low", "_high"))]
+    print(per_bin[columns].to_string(index=False, float_format="{:.4f}".format))
 
 
 def main() -> None:
-    """Runs the command line; bad input ends with its message and exit status 2."""
+    """Runs the command line and exits.
+
+    Status 0: done; 1: the training diverged; 2: bad input; 130: interrupted, and saved where there
+    was something to save.
+    """
     try:
-        app()
-    except InputError as error:
+        status = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):  # newer typer returns 130 of its own accord
+        status = INTERRUPTED
+    except (InputError, USAGE_ERROR) as error:
+        status = BAD_INPUT
+        if text := _one_line(error):
+            print(f"error: {text}", file=sys.stderr)
+    except FloatingPointError as error:
+        status = 1
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: Exception) -> str:
+    """The message of an error; of a wrong option with the command whose help lists the right ones.
+
+    Empty where the command line was empty, for then the help was shown.
+    """
+    message = getattr(error, "format_message", error.__str__)()
+    context = getattr(error, "ctx", None)
+    if message and context:
+        message = f"{message.rstrip('.')}. See '{context.command_path} --help'."
+    return " ".join(message.split())
 
 
 if __name__ == "__main__":

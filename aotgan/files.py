@@ -2,53 +2,72 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from aotgan.errors import InputError
 
+Content = bytes | str | Callable[[BinaryIO], object]
 
-def write_atomically(path: str | Path, data: bytes | str | Callable[[str], object]) -> Path:
+
+def write_atomically(path: str | Path, data: Content) -> Path:
     """Writes a file through a temporary neighbour, so that a kill leaves the old file or the new.
+
+    A new file gets the permissions that the umask leaves, a replaced one keeps its own; a symbolic
+    link stays and the file that it points to is replaced.
 
     Args:
         path: destination; missing parent folders are made.
-        data: the content, or a function that writes it to the path that it is given.
+        data: the content, text in UTF-8, or a function that writes it to the binary file that it is
+            given: `lambda file: torch.save(state, file)`.
+
+    Returns:
+        The path as it was given.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or the path is a folder or a device.
     """
-    path = Path(path)
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        mode = _mode_of(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror}. Choose a folder that can be written."
         ) from error
-    os.close(handle)
     try:
-        _fill(temporary, data)
-        os.replace(temporary, path)
+        with os.fdopen(handle, "w+b") as file:
+            _fill(file, data)
+        if mode is not None:
+            temporary.chmod(mode)
+        os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    return path
+    return Path(path)
 
 
-def _fill(temporary: str, data: bytes | str | Callable[[str], object]) -> None:
+def _mode_of(target: Path) -> int | None:
+    """Permissions of the file to be replaced, None where there is none."""
+    if not target.exists():
+        return None
+    if not target.is_file():
+        raise InputError(f"cannot write {target}: it is a folder or a device. Give a file's path.")
+    return stat.S_IMODE(target.stat().st_mode)
+
+
+def _fill(file: BinaryIO, data: Content) -> None:
     if callable(data):
-        data(temporary)
-        content = None
+        data(file)
     else:
-        content = data.encode() if isinstance(data, str) else data
-    with open(temporary, "r+b") as file:
-        if content is not None:
-            file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), 0o644)
+        file.write(data.encode() if isinstance(data, str) else data)
+    file.flush()
+    os.fsync(file.fileno())  # else a power cut could leave the new name with an empty file
 
 
 def sha256_of(path: str | Path) -> str:

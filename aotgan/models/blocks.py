@@ -98,6 +98,7 @@ class GatedResidual(nn.Module):
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Merges input x1 and learned residual x2, both (B, C, H, W)."""
         g = self.gate_map(x1)
+        x1 = x1.to(x2.dtype)  # lerp wants one type; under autocast convolutions return another
         return torch.lerp(x1, x2, g) if self.gate == "normalised" else torch.lerp(x2, x1, g)
 
 
@@ -161,8 +162,10 @@ class AOTBlock(nn.Module):
         super().__init__()
         check_choice("residual", residual, RESIDUALS)
         check_choice("gate", gate, GATES)
-        if any(rate < 1 for rate in rates):
-            raise InputError(f"dilation rates {list(rates)}: each must be at least 1.")
+        if not all(isinstance(rate, int) and rate >= 1 for rate in rates):
+            raise InputError(
+                f"dilation rates {list(rates)}: each must be an integer of at least 1."
+            )
         widths = branch_widths(channels, len(rates))
         self.branches = nn.ModuleList(
             conv3x3(channels, width, rate) for width, rate in zip(widths, rates, strict=True)

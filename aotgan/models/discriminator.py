@@ -63,11 +63,12 @@ class Discriminator(nn.Module):
         """Maps images (B, 3, H, W) in [-1, 1] to scores (B, 1, H / 8 - 2, W / 8 - 2).
 
         Raises:
-            InputError: an image smaller than 24 pixels on a side, which has no score.
+            InputError: another shape, or an image smaller than 24 pixels on a side, which has no
+                score.
         """
-        if min(image.shape[-2:]) < 24:
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < 24:
             raise InputError(
-                f"an image of {image.shape[-2]}x{image.shape[-1]} pixels: the discriminator needs "
-                "at least 24 on each side."
+                f"image {tuple(image.shape)}: the discriminator needs (B, 3, H, W) with at least "
+                "24 pixels on each side."
             )
         return self.conv(image)

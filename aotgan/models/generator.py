@@ -9,6 +9,7 @@ Encoder to a quarter of the size, a stack of AOT blocks, decoder; no normalisati
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +91,7 @@ class Generator(nn.Module):
         if width < 1 or blocks < 1:
             raise InputError(f"width={width}, blocks={blocks}: both must be at least 1.")
         self.fill = float(preset["fill"] if fill is None else fill)
-        self.config = {
+        self.config: dict[str, Any] = {
             "variant": variant,
             "width": width,
             "blocks": blocks,
@@ -107,6 +108,7 @@ class Generator(nn.Module):
         )
         self.decoder = decoder(width, upsampling)
         init_normal(self, width)
+        init_normal(self.encoder[0], 64)  # sums the same four channels at every width
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
         """Returns the raw prediction G(x (1 - m), m), (B, 3, H, W) in [-1, 1].
@@ -116,8 +118,8 @@ class Generator(nn.Module):
             mask: (B, 1, H, W) in {0, 1}, 1 = hole.
 
         Raises:
-            InputError: shapes that do not match, a side that 4 does not divide, or an image too
-                small for the reflection padding of the largest rate.
+            InputError: integers or booleans, shapes that do not match, a side that 4 does not
+                divide, or an image too small for the reflection padding of the largest rate.
         """
         self._check(masked_image, mask)
         x = self.encoder(torch.cat([masked_image, mask], dim=1))  # (B, 4 width, H / 4, W / 4)
@@ -127,9 +129,14 @@ class Generator(nn.Module):
         """Returns the inpainted result z of Eq. 2; known pixels are the image's own.
 
         Args:
-            image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at.
+            image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at, as long
+                as it is finite.
             mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+
+        Raises:
+            InputError: as `forward`.
         """
+        self._check(image, mask)
         return composite(image, self(erase(image, mask, self.fill), mask), mask)
 
     @property
@@ -142,6 +149,11 @@ class Generator(nn.Module):
             raise InputError(
                 f"image {tuple(image.shape)} and mask {tuple(mask.shape)}: expected (B, 3, H, W) "
                 "and (B, 1, H, W) of the same B, H and W."
+            )
+        if not (image.is_floating_point() and mask.is_floating_point()):
+            raise InputError(
+                f"image of {image.dtype} and mask of {mask.dtype}: expected floating point, the "
+                "image in [-1, 1] and the mask 0 or 1."
             )
         height, width = image.shape[2:]
         if height % STRIDE or width % STRIDE or min(height, width) < self.min_side:

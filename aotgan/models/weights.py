@@ -1,18 +1,19 @@
-"""Generator weights on disk: safetensors with their configuration, and the authors' published files.
+"""Generator weights on disk: safetensors with their configuration; the authors' files.
 
 A weights file holds tensors only, no code; its metadata holds `Generator.config`, so that a file
 alone is enough to rebuild the network.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError  # raised by torch.load(weights_only=True) on code
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
@@ -30,15 +31,16 @@ def save_generator(
     Args:
         generator: the network.
         path: destination.
-        metadata: further facts worth keeping with the weights (data, steps, terms).
+        metadata: further facts worth keeping with the weights (data, steps, terms). The keys
+            "format" and "config" are this function's own.
     """
     state = generator.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     facts = {**(metadata or {}), "format": FORMAT, "config": json.dumps(generator.config)}
-    return write_atomically(path, save(tensors, metadata=facts))
+    return write_atomically(path, _in_order(save(tensors, metadata=facts)))
 
 
-def load_generator(path: str | Path | None = None, device: str = "cpu") -> Generator:
+def load_generator(path: str | Path | None = None, device: str | torch.device = "cpu") -> Generator:
     """Rebuilds a generator from a weights file, in evaluation mode.
 
     Args:
@@ -48,10 +50,12 @@ def load_generator(path: str | Path | None = None, device: str = "cpu") -> Gener
 
     Returns:
         The network: `generator(masked_image, mask)` is the raw prediction in [-1, 1],
-        `generator.complete(image, mask)` the filled image.
+        `generator.complete(image, mask)` the filled image. Its weights are float64 if all in the
+        file are, else float32.
 
     Raises:
-        InputError: no such file, not such a file, or names and shapes that do not fit.
+        InputError: no such file, not such a file, names and shapes that do not fit, or a device
+            that this machine lacks.
     """
     path = _resolve(path)
     metadata, tensors = _read(path)
@@ -60,11 +64,14 @@ def load_generator(path: str | Path | None = None, device: str = "cpu") -> Gener
             f"{path} is a safetensors file without the mark {FORMAT!r}: expected a file written by "
             "aotgan. Import the authors' .pt file with `aotgan weights import` first."
         )
-    generator = Generator(**json.loads(metadata["config"]))
-    if all(value.dtype == torch.float64 for value in tensors.values()):
-        generator.double()
-    _load(generator, tensors, str(path))  # half-precision files become float32 here
-    return generator.to(device).eval()
+    generator = _skeleton(metadata.get("config", ""), path)
+    _adopt(generator, tensors, path)
+    try:
+        return generator.to(device).eval()
+    except (AssertionError, RuntimeError) as error:  # torch's two ways to say that it is not there
+        raise InputError(
+            f"device {device}: {error} Choose cpu, or a device that is there."
+        ) from error
 
 
 def read_metadata(path: str | Path | None = None) -> dict[str, str]:
@@ -86,20 +93,10 @@ def import_released(source: str | Path, destination: str | Path) -> Path:
     Raises:
         InputError: not a plain state dict, or not that of their generator.
     """
-    try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"no file {source}: give the path of the authors' G*.pt file.") from error
-    except (UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{source} is not a readable PyTorch state dict ({type(error).__name__}). Expected the "
-            "authors' G*.pt file; files that hold code are refused."
-        ) from error
-    _check_released(state, source)
-    first = state["encoder.1.weight"]
-    generator = Generator("released", width=first.shape[0]).to(first.dtype)
-    renamed = {name: state[released_name(name)] for name in generator.state_dict()}
-    _load(generator, renamed, str(source))
+    state = _read_released(source)
+    width = state["encoder.1.weight"].shape[0]
+    generator = _released_skeleton(width, source)
+    _adopt(generator, {name: state[released_name(name)] for name in generator.state_dict()}, source)
     return save_generator(generator, destination, {"source": "released by the paper's authors"})
 
 
@@ -122,33 +119,96 @@ def released_name(name: str) -> str:
     return f"middle.{block}.{'gate' if layer == 'merge' else layer}.1.{kind}"
 
 
-def _check_released(state: object, source: str | Path) -> None:
-    expected = {released_name(name) for name in Generator("released", width=4).state_dict()}
+def _read_released(source: str | Path) -> dict[str, Tensor]:
+    """Returns the authors' state dict, once its entries are known to be those of the generator."""
+    if not Path(source).is_file():
+        raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
+        raise InputError(
+            f"{source} is not a readable PyTorch state dict ({type(error).__name__}). Expected the "
+            "authors' G*.pt file; files that hold code are refused."
+        ) from error
+    expected = {released_name(name) for name in _released_skeleton(1, source).state_dict()}
     names = set(state) if isinstance(state, dict) else set()
     if names != expected:
-        hint = ""
-        if "optimG" in names:
-            hint = " This is their optimiser file (O*.pt)."
-        elif any(str(name).startswith("conv.") for name in names):
-            hint = " This is their discriminator (D*.pt)."
         raise InputError(
             f"{source} holds {len(names)} entries, {len(names & expected)} of the "
-            f"{len(expected)} that their generator has.{hint} Give the file named G*.pt."
+            f"{len(expected)} that their generator has.{_hint(names)} Give the file named G*.pt."
         )
+    if not all(isinstance(value, Tensor) and value.ndim for value in state.values()):
+        raise InputError(
+            f"{source}: some of its entries are no weights. Give the file named G*.pt."
+        )
+    return state
 
 
-def _load(generator: Generator, tensors: Mapping[str, Tensor], source: str) -> None:
+def _hint(names: set[object]) -> str:
+    if "optimG" in names:
+        return " This is their optimiser file (O*.pt)."
+    if any(str(name).startswith("conv.") for name in names):
+        return " This is their discriminator (D*.pt)."
+    return ""
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sorts the metadata of a safetensors file, which come in a new order each time.
+
+    Equal weights then give equal bytes, and a hash tells them.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors behind it start at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
+
+
+class _NoInit(TorchFunctionMode):
+    """Leaves weights undrawn: on the meta device that would import torch's compiler, seconds."""
+
+    def __torch_function__(
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else None
+        return func(*args, **(kwargs or {}))
+
+
+def _skeleton(config: str, source: str | Path) -> Generator:
+    """Makes the network of a JSON configuration without memory and without random numbers."""
+    try:
+        options: dict[str, Any] = json.loads(config)
+        with torch.device("meta"), _NoInit():
+            return Generator(**options)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise InputError(
+            f"{source}: its configuration {config!r} describes no generator ({error}). The file is "
+            "damaged or was written by another version."
+        ) from error
+
+
+def _released_skeleton(width: int, source: str | Path) -> Generator:
+    return _skeleton(json.dumps({"variant": "released", "width": width}), source)
+
+
+def _adopt(generator: Generator, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """Puts the tensors into a network that has none yet, once names, shapes and types fit."""
     own = generator.state_dict()
-    wrong = sorted(set(own) ^ set(tensors))
-    if wrong:
+    if wrong := sorted(set(own) ^ set(tensors)):
         raise InputError(f"{source}: {len(wrong)} names do not fit the network, first {wrong[0]}.")
     for name, value in tensors.items():
-        if value.shape != own[name].shape:
+        if value.shape != own[name].shape or not value.is_floating_point():
             raise InputError(
-                f"{source}: {name} has shape {tuple(value.shape)}, expected "
-                f"{tuple(own[name].shape)}."
+                f"{source}: {name} is {value.dtype} of shape {tuple(value.shape)}, expected "
+                f"floating point of shape {tuple(own[name].shape)}."
             )
-    generator.load_state_dict(dict(tensors))
+    double = all(value.dtype == torch.float64 for value in tensors.values())
+    dtype = torch.float64 if double else torch.float32
+    # copies: the file may be mapped into memory, and may change
+    copies = {name: value.to(dtype, copy=True) for name, value in tensors.items()}
+    generator.load_state_dict(copies, assign=True)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -170,8 +230,7 @@ def _resolve(path: str | Path | None) -> Path:
         return SHIPPED / f"{path}.safetensors"
     if path is None or not Path(path).is_file():
         raise InputError(
-            f"no weights file {path}: give a .safetensors file or one of the shipped models "
-            f"({', '.join(names) or 'none'})."
+            f"no weights file {path or 'given'}: give a .safetensors file or one of the shipped "
+            f"models ({', '.join(names) or 'none'})."
         )
     return Path(path)
-

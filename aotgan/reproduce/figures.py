@@ -70,10 +70,18 @@ Case = tuple[NDArray[np.uint8], NDArray[np.bool_], Any]
 
 
 class Drawing(Figure):
-    """A figure that a notebook shows by itself, without a backend and only once."""
+    """A figure that a notebook shows by itself, without a backend and only once.
 
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self)
+    One that holds photographs is shown as JPEG, at a fifth of the bytes.
+    """
+
+    photographic = False
+
+    def _repr_png_(self) -> bytes | None:
+        return None if self.photographic else png_bytes(self)
+
+    def _repr_jpeg_(self) -> bytes | None:
+        return _encoded(self, "jpeg", pil_kwargs={"quality": 85}) if self.photographic else None
 
 
 def house_style() -> Any:
@@ -109,26 +117,35 @@ def image_row(
     return _grid(tiles, titles, columns or min(len(tiles), MOST_COLUMNS), size, colour_map)
 
 
-def fills(generator: Generator, cases: Iterable[Case], weights_note: str = "") -> Figure:
+def fills(
+    generator: Generator | Mapping[str, Generator], cases: Iterable[Case], weights_note: str = ""
+) -> Figure:
     """Draws held-out cases as columns: the masked image, the filled one, the original.
 
     Args:
-        generator: the network; its mode is left as it was.
+        generator: the network, or several by name, which become a row each; their mode is left as
+            it was.
         cases: (image, mask, pair) as a `Manifest` yields them: uint8 (H, W, 3), bool (H, W) with
             True = hole, and an object with `.bin`, which becomes the column's title.
         weights_note: a line under "filled", such as the scale and the steps.
+
+    Raises:
+        InputError: no cases.
     """
+    networks = {"filled": generator} if isinstance(generator, Generator) else generator
     cases = list(cases)
-    masked = [np.where(mask[..., None], np.uint8(255), image) for image, mask, _ in cases]
-    filled = [fill_bytes(generator, image, mask) for image, mask, _ in cases]
-    originals = [image for image, _, _ in cases]
-    tiles = [_tile(image) for image in (*masked, *filled, *originals)]
-    if not tiles:
+    if not cases:
         raise InputError("no cases were given: nothing to draw.")
-    titles = [f"hole {pair.bin}" for _, _, pair in cases] + [""] * (2 * len(cases))
-    note = f"filled\n{weights_note}" if weights_note else "filled"
-    size = min(2.0, 9.0 / len(cases))
-    return _grid(tiles, titles, len(cases), size, row_labels=("masked", note, "original"))
+    rows = [[np.where(mask[..., None], np.uint8(255), image) for image, mask, _ in cases]]
+    for network in networks.values():
+        rows.append([fill_bytes(network, image, mask) for image, mask, _ in cases])
+    rows.append([image for image, _, _ in cases])
+    note = f"\n{weights_note}" if weights_note else ""
+    labels = ("masked", *(f"{name}{note}" for name in networks), "original")
+    titles = [f"hole {pair.bin}" for _, _, pair in cases]
+    titles += [""] * (len(cases) * (len(rows) - 1))
+    tiles = [_tile(picture) for row in rows for picture in row]
+    return _grid(tiles, titles, len(cases), min(2.0, 9.0 / len(cases)), row_labels=labels)
 
 
 @torch.no_grad()
@@ -184,15 +201,14 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 def png_bytes(figure: Figure) -> bytes:
     """Returns a figure as PNG without date or software version."""
+    return _encoded(figure, "png", metadata={"Software": None})
+
+
+def _encoded(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with house_style():
         figure.savefig(
-            buffer,
-            format="png",
-            dpi=DPI,
-            bbox_inches="tight",
-            pad_inches=0.05,
-            metadata={"Software": None},
+            buffer, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.05, **options
         )
     return buffer.getvalue()
 
@@ -240,9 +256,11 @@ def _grid(
     maps = [tile.values for tile in tiles if tile.kind == "map"]
     with house_style():
         width = columns * size + 0.35 * bool(row_labels) + 0.7 * bool(maps)
-        gaps = {"w_pad": 0.02, "h_pad": 0.02, "wspace": 0.0, "hspace": 0.0}
-        tight = ConstrainedLayoutEngine(**gaps, compress=True)
+        tight = ConstrainedLayoutEngine(
+            w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.0, compress=True
+        )
         figure = Drawing(figsize=(width, height), layout=tight)
+        figure.photographic = any(tile.kind == "photograph" for tile in tiles)
         panels = figure.subplots(rows, columns, squeeze=False)
         colours = _colours(maps, colour_map)
         for at, axes in enumerate(panels.flat):

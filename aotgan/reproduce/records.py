@@ -6,6 +6,8 @@ A record is one JSON file. Tables and figures are built from records alone.
 import hashlib
 import importlib.metadata
 import json
+import math
+import os
 import platform
 import resource
 import sys
@@ -30,7 +32,7 @@ class Record:
 
     Attributes:
         experiment, scale, seed: which run it is.
-        config: the full training configuration.
+        config: the full training configuration; of a folder, its name alone (`portable`).
         features: the network behind perceptual and style loss.
         steps, images_seen: how far it was trained; `config` says how far it was to be.
         train_seconds: training time, resumes included.
@@ -64,7 +66,10 @@ class Record:
             raise InputError(
                 f"no {weights!r} weights were measured: choose of {', '.join(self.metrics)}."
             )
-        return pd.DataFrame(self.metrics[weights])
+        rows = self.metrics[weights]
+        return pd.DataFrame(
+            [{k: math.nan if v is None else v for k, v in row.items()} for row in rows]
+        )
 
     @property
     def weights(self) -> str:
@@ -85,20 +90,26 @@ def load_record(path: str | Path) -> Record:
         InputError: not a record of this format.
     """
     try:
-        values = json.loads(Path(path).read_text())
+        values = json.loads(Path(path).read_text("utf-8"))
         found = values.get("format") if isinstance(values, dict) else None
-        if found != FORMAT:
-            raise InputError(f"{path} has format {found}, expected a record of format {FORMAT}.")
-        return Record(**values)
-    except (OSError, json.JSONDecodeError, TypeError) as error:
-        raise InputError(f"{path} is not a readable record of a run ({error}).") from error
+        record = Record(**values) if found == FORMAT else None
+    except (OSError, ValueError, TypeError) as error:  # no file; no JSON or text; other fields
+        raise InputError(
+            f"{path} is not a readable record of a run ({error}). Move it away and run again."
+        ) from error
+    if record is None:
+        raise InputError(
+            f"{path} has format {found}, expected a record of format {FORMAT}. Move it away and "
+            "run again."
+        )
+    return record
 
 
 def rows_of(per_bin: pd.DataFrame) -> list[dict[str, Any]]:
     """Turns a table into JSON rows of six significant digits."""
     return [
-        {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row}
-        for row in (record.items() for record in per_bin.to_dict(orient="records"))
+        {str(k): float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}
+        for row in per_bin.to_dict(orient="records")
     ]
 
 
@@ -125,9 +136,13 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def listing_hash(digests: Mapping[str, str]) -> str:
-    """SHA-256 over names and content hashes of a set of files."""
-    return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a configuration that names folders without saying where they are."""
+    data = {
+        key: f"folder:{Path(value).name}" if isinstance(value, str) and os.sep in value else value
+        for key, value in config["data"].items()
+    }
+    return {**config, "data": data}
 
 
 def _peak_memory_mb(device: torch.device) -> float:
@@ -146,4 +161,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not -1e300 < value < 1e300 else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

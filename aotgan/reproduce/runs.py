@@ -4,7 +4,7 @@ A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.
 `samples.png`, and, when it is finished, `record.json`. The same call goes on where it stopped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from torchvision.utils import make_grid, save_image
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.images import to_tensor
 from aotgan.data.manifest import Manifest, make_manifest
+from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
@@ -27,17 +28,19 @@ from aotgan.reproduce.records import (
     Record,
     environment,
     load_record,
+    portable,
     rows_of,
     save_record,
 )
 from aotgan.reproduce.scales import get_scale, make_config
+from aotgan.training.config import TrainConfig, changes
+from aotgan.training.devices import RunOptions, check_device
 from aotgan.training.log import read_log
-from aotgan.training.loop import RunOptions, Trainer
+from aotgan.training.loop import Trainer
 
 RECORD = "record.json"
 SAMPLES = "samples.png"
 EVALUATION_SEED = 0  # the pairs are the same for every run of a scale and data set
-SAMPLE_COUNT = 6
 UNFINISHED = "interrupt"
 
 
@@ -53,9 +56,14 @@ def run(
     data: str | None = None,
     out: str | Path = "runs",
     data_root: str | Path | None = None,
-    options: RunOptions = RunOptions(),
+    options: RunOptions | None = None,
+    steps: int | None = None,
+    on_sample: Callable[[Trainer], None] | None = None,
 ) -> Record | None:
     """Trains and evaluates one run, or goes on with it, or returns its finished record.
+
+    A run that a time limit ended goes on when it is called with a longer limit or none, and a
+    finished one when it is called with more steps.
 
     Args:
         experiment: a name of `aotgan.reproduce.experiments.EXPERIMENTS`.
@@ -65,24 +73,27 @@ def run(
         out: folder of all runs.
         data_root: folder of the named image sets.
         options: device, progress display, time limit; logging intervals are the scale's.
+        steps: training steps instead of the scale's.
+        on_sample: called with the trainer after each new `samples.png`.
 
     Returns:
-        The record, or None if the training was interrupted.
+        The record, or None if the training was interrupted, and on all but the first of several
+        processes.
 
     Raises:
-        InputError: unknown names, missing data, or a folder that holds another run.
+        InputError: unknown names, missing data, networks or devices, or a folder that holds
+            another run.
+        FloatingPointError: the training diverged; see `Trainer.fit`.
     """
+    options = options or RunOptions()
     size = get_scale(scale)
-    config = make_config(experiment, scale, seed, data)
+    config = make_config(experiment, scale, seed, data, steps)
     directory = run_directory(out, scale, experiment, seed)
-    if (directory / RECORD).exists():
-        record = load_record(directory / RECORD)
-        if record.config == config.to_dict():
-            return record
-        raise InputError(
-            f"{directory} holds a finished run of other settings. Choose another folder, or move "
-            "it away."
-        )
+    done = finished_record(directory, config, options.minutes, data_root)
+    if done is not None:
+        return done
+    check_device(options.device, options.devices)
+    frechet_distance(config.loss.features)  # its network is missed now, not after the training
     manifest = evaluation_manifest(config.data.name, config.data.size_px, scale, data_root)
     options = replace(
         options,
@@ -91,13 +102,43 @@ def run(
         save_every_steps=size.save_every_steps,
         sample_every_steps=size.save_every_steps,
     )
-    draw = partial(save_samples, manifest=manifest, path=directory / SAMPLES)
+    draw = partial(save_samples, manifest=manifest, path=directory / SAMPLES, then=on_sample)
     trainer = Trainer(config, directory, options, data_root, on_sample=draw)
+    if trainer.fabric.is_global_zero:
+        (directory / RECORD).unlink(missing_ok=True)  # of a shorter time; the weights outgrow it
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
         return None
     record = measure(trainer, manifest, experiment, scale)
     save_record(record, directory / RECORD)
     return record
+
+
+def finished_record(
+    directory: Path,
+    config: TrainConfig,
+    minutes: float | None = None,
+    data_root: str | Path | None = None,
+) -> Record | None:
+    """Returns the record in a run directory if the run has used up its steps or its minutes.
+
+    Raises:
+        InputError: the record is of other settings or photographs, or cannot be read.
+    """
+    if not (directory / RECORD).exists():
+        return None
+    record, own = load_record(directory / RECORD), portable(config.to_dict())
+    difference = changes({**record.config, "steps": max(record.steps, config.steps)}, own)
+    if config.data.name not in CATALOGUE:  # the name of a folder says little about its content
+        images = load_images(config.data.name, "train", data_root)
+        if record.data["manifest_sha256"] != images.manifest_hash:
+            difference = difference or f"other photographs in {config.data.name}"
+    if difference:
+        raise InputError(
+            f"{directory} holds a finished run of other settings ({difference}). Choose another "
+            "folder, or move it away."
+        )
+    late = minutes is not None and record.train_seconds >= round(60 * minutes, 3)
+    return record if late or record.steps >= config.steps else None
 
 
 def evaluation_manifest(
@@ -125,11 +166,11 @@ def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -
         experiment=experiment,
         scale=scale,
         seed=config.seed,
-        config=config.to_dict(),
+        config=portable(config.to_dict()),
         features=trainer.features_name,
         steps=trainer.step,
         images_seen=trainer.step * config.optim.batch_size,
-        train_seconds=round(trainer.seconds, 1),
+        train_seconds=round(trainer.seconds, 3),
         images_per_s=round(median(rates), 2) if rates else 0.0,
         data={
             "name": trainer.images.name,
@@ -138,7 +179,7 @@ def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -
             "manifest_sha256": trainer.images.manifest_hash,
         },
         evaluation={
-            "name": config.data.name,
+            "name": trainer.images.name,
             "split": "test",
             "images": len(manifest.image_digests),
             "pairs": len(manifest),
@@ -147,7 +188,7 @@ def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -
         },
         protocol=results["raw"].protocol,
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},
-        environment=environment(device),
+        environment=environment(device) | {"processes": trainer.fabric.world_size},
     )
 
 
@@ -159,7 +200,7 @@ def evaluate_generator(
     progress: bool = True,
 ) -> Evaluation:
     """Measures a generator on a manifest; `features` is the Frechet distance's network."""
-    frechet = FrechetDistance("inception" if features == "imagenet" else "random", device=device)
+    frechet = frechet_distance(features, device)
     training = generator.training
     generator.eval()
     try:
@@ -170,14 +211,30 @@ def evaluate_generator(
         generator.train(training)
 
 
-def save_samples(trainer: Trainer, manifest: Manifest, path: Path) -> None:
+def frechet_distance(features: str, device: str | torch.device = "cpu") -> FrechetDistance:
+    """Returns FID where the losses have trained features, else the distance by random ones."""
+    return FrechetDistance("inception" if features == "imagenet" else "random", device=device)
+
+
+def save_samples(
+    trainer: Trainer,
+    manifest: Manifest,
+    path: Path,
+    then: Callable[[Trainer], None] | None = None,
+) -> None:
     """Writes a picture of held-out images: masked, filled by the averaged weights, original."""
     if not trainer.fabric.is_global_zero:
         return
-    cases = [case for _, case in zip(range(len(manifest)), manifest, strict=False)]
-    chosen = cases[:: max(1, len(cases) // SAMPLE_COUNT)][:SAMPLE_COUNT]
-    grid = sample_grid(trainer.averaged, chosen, trainer.fabric.device)
-    write_atomically(path, lambda temporary: save_image(grid, temporary, format="png"))
+    grid = sample_grid(trainer.averaged, one_of_each_bin(manifest), trainer.fabric.device)
+    write_atomically(path, lambda file: save_image(grid, file, format="png"))
+    if then is not None:
+        then(trainer)
+
+
+def one_of_each_bin(manifest: Manifest) -> Manifest:
+    """Returns a pair of each bin, each of another photograph where there are enough."""
+    of_bin = [[pair for pair in manifest.pairs if pair.bin == label] for label in manifest.bins]
+    return replace(manifest, pairs=tuple(p[i % len(p)] for i, p in enumerate(of_bin)))
 
 
 @torch.no_grad()

@@ -4,10 +4,12 @@
 weights that other programs want are beside it in safetensors.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
@@ -16,9 +18,23 @@ FORMAT = "aotgan-training-state-1"
 
 
 def save_state(path: str | Path, state: dict[str, Any]) -> Path:
-    """Writes a training state atomically: a kill leaves the previous file or the new one."""
+    """Writes a training state atomically: a kill leaves the previous file or the new one.
+
+    Args:
+        path: destination; missing parent folders are made.
+        state: nested dictionaries and lists of tensors and primitives.
+
+    Raises:
+        InputError: the file cannot be written, or the disk is full; the previous file is kept.
+    """
     marked = {**state, "format": FORMAT}
-    return write_atomically(path, lambda temporary: torch.save(marked, temporary))
+    try:
+        return write_atomically(path, lambda file: torch.save(marked, file))
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as either
+        raise InputError(
+            f"{path} could not be written ({error}); the file from before is kept. Make room on "
+            "the disk, then give the same command again."
+        ) from error
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
@@ -35,5 +51,18 @@ def load_state(path: str | Path) -> dict[str, Any]:
             "start the run anew."
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise InputError(f"{path} is not a training state of format {FORMAT}.")
+        raise InputError(
+            f"{path} is not a training state of format {FORMAT}. Move it away to start the run "
+            "anew."
+        )
     return state
+
+
+def not_finite(state: Any, name: str = "") -> Iterator[str]:
+    """Yields the dotted names of the tensors of a state that hold NaN or infinities."""
+    if isinstance(state, Tensor):
+        if not state.isfinite().all():
+            yield name
+    elif isinstance(state, Mapping | list | tuple):
+        for key, item in state.items() if isinstance(state, Mapping) else enumerate(state):
+            yield from not_finite(item, f"{name}.{key}" if name else str(key))

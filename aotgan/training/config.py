@@ -3,15 +3,20 @@
 Defaults are the paper's (sections 3.3, 3.4 and 4.1). Numbers carry their unit in the name.
 """
 
+import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.models.blocks import check_choice
+from aotgan.models.generator import Generator
 
 NO_ADVERSARY = "none"
+PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. `to_dict` and `from_dict` are exact inverses through JSON."""
+    """One training run. `to_dict` and `from_dict` are exact inverses, also through JSON."""
 
     generator: Mapping[str, Any] = field(default_factory=dict)  # arguments of Generator
     discriminator_width: int = 64
@@ -67,22 +72,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuses impossible values before anything is built."""
+        object.__setattr__(self, "generator", _plain(self.generator))  # tuples as JSON has them
+        for part in (self, self.data, self.loss, self.optim):
+            _check_types(part)
+        _check_names("Generator", self.generator, inspect.signature(Generator).parameters)
         check_choice("objective", self.loss.objective, (*OBJECTIVES, NO_ADVERSARY))
         check_choice("features", self.loss.features, ("imagenet", "random"))
-        check_choice("precision", self.precision, ("32-true", "bf16-mixed"))
-        for name, value, low in (
-            ("steps", self.steps, 1),
-            ("batch_size", self.optim.batch_size, 1),
-            ("size_px", self.data.size_px, 36),
-            ("seed", self.seed, 0),
-        ):
-            if value < low:
-                raise InputError(f"{name}={value}: must be at least {low}.")
-        if self.data.size_px % 8:
-            raise InputError(f"size_px={self.data.size_px}: must be a multiple of 8.")
-        decay = self.optim.ema_decay
-        if decay is not None and not 0 < decay < 1:
-            raise InputError(f"ema_decay={decay}: must lie between 0 and 1, or be None.")
+        check_choice("precision", self.precision, PRECISIONS)
+        _check_limits(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns nested dictionaries of JSON types."""
@@ -95,15 +92,12 @@ class TrainConfig:
 
 
 def _build(kind: Any, values: Mapping[str, Any]) -> Any:
-    known = {f.name: f for f in fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise InputError(f"{kind.__name__} has no {unknown[0]!r}: choose of {', '.join(known)}.")
+    known = {f.name: f.default for f in fields(kind)}
+    _check_names(kind.__name__, values, known)
     made = {}
     for name, value in values.items():
-        default = known[name].default
-        if is_dataclass(default) and isinstance(value, Mapping):
-            value = _build(type(default), value)
+        if is_dataclass(known[name]) and isinstance(value, Mapping):
+            value = _build(type(known[name]), value)
         made[name] = tuple(value) if isinstance(value, list) else value
     return kind(**made)
 
@@ -112,3 +106,69 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _check_names(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise InputError(f"{kind} has no {unknown[0]!r}: choose of {', '.join(known)}.")
+
+
+def _check_types(part: Any) -> None:
+    for f in fields(part):
+        value = getattr(part, f.name)
+        if not _fits(value, f.type):
+            kind = inspect.formatannotation(f.type)
+            raise InputError(f"{f.name}={value!r}: expected a value of type {kind}.")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of an annotated type; integers are numbers, truth values are not."""
+    if kind is float:
+        return _fits(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        return (
+            isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
+        )
+    if get_origin(kind) is UnionType:
+        return any(_fits(value, one) for one in get_args(kind))
+    return isinstance(value, get_origin(kind) or kind)
+
+
+def _check_limits(config: TrainConfig) -> None:
+    loss, optim = config.loss, config.optim
+    for name, value, low in (
+        ("steps", config.steps, 1),
+        ("discriminator_width", config.discriminator_width, 1),
+        ("batch_size", optim.batch_size, 1),
+        ("seed", config.seed, 0),
+        ("adversarial", loss.adversarial, 0),
+        ("reconstruction", loss.reconstruction, 0),
+        ("perceptual", loss.perceptual, 0),
+        ("style", loss.style, 0),
+    ):
+        if value < low:
+            raise InputError(f"{name}={value}: must be at least {low}.")
+    if not optim.learning_rate > 0:
+        raise InputError(f"learning_rate={optim.learning_rate}: must be above 0.")
+    if not all(0 <= beta < 1 for beta in optim.betas):
+        raise InputError(f"betas={optim.betas}: both must be at least 0 and below 1.")
+    if optim.ema_decay is not None and not 0 < optim.ema_decay < 1:
+        raise InputError(f"ema_decay={optim.ema_decay}: must lie between 0 and 1, or be None.")
+    if config.data.size_px < 8 or config.data.size_px % 8:
+        raise InputError(f"size_px={config.data.size_px}: must be a multiple of 8.")
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
+    """Lists in words where two configurations differ: "steps 5, not 6; loss.style 250, not 0"."""
+    parts = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            parts.append(changes(before, after, f"{prefix}{key}."))
+        elif before != after:
+            parts.append(f"{prefix}{key} {before!r}, not {after!r}")
+    return "; ".join(part for part in parts if part)

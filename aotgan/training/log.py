@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes: the loss table, the progress display, the stop signal."""
+"""What a run says of itself while it goes: loss table, progress display, stop signal."""
 
 import csv
 import io
@@ -15,9 +15,12 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
+from aotgan.errors import InputError
 from aotgan.files import write_atomically
+from aotgan.training.devices import over_processes
 
 LOSSES = ("reconstruction", "perceptual", "style", "discriminator", "adversarial")
+NEVER = 2**62  # a step that no run reaches
 
 
 class LossLog:
@@ -33,32 +36,34 @@ class LossLog:
         self._sums: dict[str, Tensor] = {}
         self._count = 0
         self._step = 0
-        self._bad: Tensor | None = None  # first step with a loss that is not finite, else 0
+        self._bad: Tensor | None = None  # first step with a loss that is not finite, or NEVER
         self._marked = 0.0
 
     def add(self, step: int, losses: dict[str, Tensor]) -> None:
         """Adds the scalar losses of one step."""
         for name, value in losses.items():
             self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
-        total = torch.stack([value.float() for value in losses.values()]).sum()
+        finite = torch.stack([value.float() for value in losses.values()]).isfinite().all()
         if self._bad is None:
-            self._bad = torch.zeros((), dtype=torch.int64, device=total.device)
-        now_bad = ~torch.isfinite(total) & (self._bad == 0)
-        self._bad = torch.where(now_bad, torch.full_like(self._bad, step), self._bad)
+            self._bad = torch.full((), NEVER, device=finite.device)
+        self._bad = torch.where(finite, self._bad, self._bad.clamp(max=step))
         self._count += 1
         self._step = step
 
-    def first_bad_step(self) -> int | None:
-        """Returns the first step whose losses were not finite, if there was one."""
-        return int(self._bad) or None if self._bad is not None else None
+    def first_bad_step(self, fabric: Fabric) -> int | None:
+        """Returns the first step whose losses were not finite, on any of the processes."""
+        if self._bad is None:
+            return None
+        first = int(over_processes(fabric, self._bad, "min"))
+        return None if first == NEVER else first
 
     def flush(self, fabric: Fabric, seconds: float, batch: int) -> None:
         """Appends a row with the means since the last one, over all processes."""
         if not self._count:
             return
-        means = {name: fabric.all_reduce(value / self._count) for name, value in self._sums.items()}
-        row: dict[str, float] = {"step": self._step}
-        row |= {name: float(value) for name, value in means.items()}
+        means = over_processes(fabric, torch.stack(list(self._sums.values())) / self._count)
+        named = zip(self._sums, means.tolist(), strict=True)
+        row: dict[str, float] = {"step": self._step, **dict(named)}
         spent = seconds - self._marked
         row["images_per_s"] = round(self._count * batch / spent, 2) if spent > 0 else math.nan
         row["seconds"] = round(seconds, 2)
@@ -96,25 +101,37 @@ class LossLog:
 
 
 def read_log(path: str | Path) -> list[dict[str, float]]:
-    """Returns the rows of a `log.csv`; none where the file does not exist."""
+    """Returns the rows of a `log.csv`; none where the file does not exist.
+
+    A row that a kill cut short is left out.
+
+    Raises:
+        InputError: not such a file.
+    """
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        {key: int(value) if key == "step" else float(value) for key, value in row.items()}
-        for row in rows
-        if None not in row.values()
-    ]
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    try:
+        return [
+            {key: int(value) if key == "step" else float(value) for key, value in row.items()}
+            for row in rows
+        ]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a loss table of this program ({error}).") from error
 
 
 class Interrupt:
     """Turns Ctrl-C and SIGTERM into a request that the loop obeys after the current step.
 
     A second Ctrl-C interrupts at once. Outside the main thread signals are left alone.
+
+    Args:
+        announce: tell the user what is going to happen; one of several processes should.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, announce: bool = True) -> None:
+        self.announce = announce
         self.requested = False
         self._previous: dict[int, Any] = {}
 
@@ -134,7 +151,8 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        print("\nstopping after this step; the run is saved and can be resumed", file=sys.stderr)
+        if self.announce:
+            print("\nstopping soon; the run is saved and can be resumed", file=sys.stderr)
 
     @staticmethod
     def ignore_in_worker(_: int) -> None:
@@ -156,7 +174,7 @@ class Progress:
             mininterval=0.5 if sys.stderr.isatty() else 30,
         )
         self._began = time.perf_counter()
-        self._shown = 0.0
+        self._shown = start
 
     def __enter__(self) -> "Progress":
         return self
@@ -171,11 +189,8 @@ class Progress:
         if self.kind == "bar":
             self.bar.set_postfix({**shown, "img/s": f"{rate:.1f}"}, refresh=False)
             self.bar.update(step - self.bar.n)
-        elif self.kind == "lines" and (step >= self._next() or step == self.steps):
+        elif self.kind == "lines" and (step >= self._shown + self.steps / 10 or step == self.steps):
             self._shown = step
             left = (self.steps - step) * batch / rate
             text = " ".join(f"{name} {value}" for name, value in shown.items())
             print(f"step {step}/{self.steps} {text} {rate:.1f} img/s {left:.0f} s left", flush=True)
-
-    def _next(self) -> float:
-        return self._shown + self.steps / 10

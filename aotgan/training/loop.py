@@ -5,14 +5,13 @@ step count is the whole state of the data stream: k steps, a kill, a resume and 
 steps, bit for bit on the CPU.
 """
 
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -23,31 +22,19 @@ from aotgan.errors import InputError
 from aotgan.losses.features import VGG19Features
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.training.checkpoint import load_state, save_state
-from aotgan.training.config import TrainConfig
+from aotgan.training.checkpoint import load_state, not_finite, save_state
+from aotgan.training.config import TrainConfig, changes
+from aotgan.training.devices import RunOptions, over_processes, start_fabric
 from aotgan.training.log import Interrupt, LossLog, Progress
 from aotgan.training.step import Players, Step
+
+__all__ = ["RunOptions", "Trainer"]
 
 STATE = "state.pt"
 WEIGHTS = "generator.safetensors"
 EMA_WEIGHTS = "generator-ema.safetensors"
 CACHE_BYTES = 2**28  # decoded photographs that each loading process keeps
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is carried out; none of these changes what is computed beyond rounding."""
-
-    device: str = "auto"  # Fabric's accelerator: "auto", "cpu", "cuda", "mps"
-    devices: int = 1  # processes, one a device
-    workers: int = 2  # data-loading processes
-    compiled: bool = False  # torch.compile the generator; pays from some thousand steps on
-    channels_last: bool = True
-    log_every_steps: int = 50
-    save_every_steps: int = 500  # training state and weights
-    sample_every_steps: int = 500
-    minutes: float | None = None  # stop after this much training time, resumes included
-    progress: str = "bar"  # "bar", "lines" (batch jobs, notebooks) or "none"
+AGREE_EVERY_STEPS = 10  # several processes ask one another whether to stop
 
 
 class Trainer:
@@ -61,28 +48,26 @@ class Trainer:
         on_sample: called with the trainer every `sample_every_steps`, to draw pictures.
 
     Raises:
-        InputError: data or features that are not there, a directory of another configuration.
+        InputError: data, features or a device that are not there, a directory that cannot be
+            written or that holds another configuration.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         directory: str | Path,
-        options: RunOptions = RunOptions(),
+        options: RunOptions | None = None,
         data_root: str | Path | None = None,
         on_sample: Callable[["Trainer"], None] | None = None,
     ):
         self.config = config
         self.directory = Path(directory)
-        self.options = options
+        self.options = options or RunOptions()
         self.on_sample = on_sample
         self.images = load_images(config.data.name, "train", data_root)
-        self.fabric = make_fabric(config, options)
-        if config.optim.batch_size % self.fabric.world_size:
-            raise InputError(
-                f"batch_size={config.optim.batch_size} on {self.fabric.world_size} processes: "
-                "must be divisible."
-            )
+        self.samples = self._samples()
+        prepare(self.directory)
+        self.fabric = start_fabric(config, self.options)
         self._build()
         self.step = 0
         self.seconds = 0.0
@@ -97,15 +82,19 @@ class Trainer:
             Why it stopped: "steps", "minutes" or "interrupt". The state is saved in each case.
 
         Raises:
-            FloatingPointError: a loss that is not finite; names the batch, leaves the last good
-                state on disk.
+            FloatingPointError: a loss or weight that is not finite; names the batch, leaves the
+                last good state on disk.
+            InputError: the state cannot be written, or no training image can be read any more.
         """
         reason = self._stop_reason(interrupted=False)
         if reason:
             return reason
-        progress = Progress(self.options.progress, self.config.steps, self.step)
+        first = self.fabric.is_global_zero
+        progress = Progress(
+            self.options.progress if first else "none", self.config.steps, self.step
+        )
         mark = time.perf_counter()
-        with Interrupt() as interrupt, progress:
+        with Interrupt(announce=first) as interrupt, progress:
             for image, mask, _ in self._batches():
                 self._one_step(image, mask)
                 now = time.perf_counter()
@@ -115,19 +104,21 @@ class Trainer:
                 if reason:
                     break
         self.save()
+        self._tell_problems()
         return reason
 
     def save(self) -> None:
-        """Writes weights and training state, after checking that both are finite."""
+        """Writes weights and training state, after checking that everything in them is finite."""
         self._check_losses()
-        for parameter in self.players.generator.parameters():
-            if not torch.isfinite(parameter).all():
-                raise FloatingPointError(f"a weight is not finite after step {self.step}")
+        state = self.state()
+        bad = next(not_finite(state), None)
+        if bad is not None:
+            raise FloatingPointError(f"{bad} is not finite after {self._about(self.step)}")
         if self.fabric.is_global_zero:
             save_generator(self.players.generator, self.directory / WEIGHTS, self._facts())
             if self.average is not None:
                 save_generator(self.averaged, self.directory / EMA_WEIGHTS, self._facts())
-            save_state(self.directory / STATE, self.state())
+            save_state(self.directory / STATE, state)
         self.fabric.barrier()
 
     def state(self) -> dict[str, Any]:
@@ -148,7 +139,24 @@ class Trainer:
     @property
     def averaged(self) -> Generator:
         """The generator whose weights are the moving average; the plain one where that is off."""
-        return self.players.generator if self.average is None else self.average.module
+        if self.average is None:
+            return self.players.generator
+        return cast("Generator", self.average.module)
+
+    def _samples(self) -> TrainingSamples:
+        data = self.config.data
+        return TrainingSamples(
+            self.images.files,
+            size=data.size_px,
+            seed=self.config.seed,
+            masks=data.masks,
+            mask_ratio=data.mask_ratio,
+            border_fraction=data.border_fraction,
+            crop_scale=data.crop_scale,
+            crop_aspect=data.crop_aspect,
+            jitter=data.jitter,
+            cache_bytes=CACHE_BYTES,
+        )
 
     def _build(self) -> None:
         config, options = self.config, self.options
@@ -168,13 +176,12 @@ class Trainer:
 
     def _resume(self) -> None:
         state = load_state(self.directory / STATE)
-        found, own = dict(state["config"]), self.config.to_dict()
-        found["steps"] = own["steps"]  # a run may be prolonged
+        own = self.config.to_dict()
+        found = {**state["config"], "steps": max(state["step"], own["steps"])}  # may be prolonged
         if found != own:
-            names = [key for key in own if found.get(key) != own[key]]
             raise InputError(
-                f"{self.directory} holds a run with another {', '.join(names)}. Choose another "
-                "directory, or move this one away."
+                f"{self.directory} holds a run of other settings ({changes(found, own)}). Choose "
+                "another directory, or move this one away."
             )
         players = self.players
         players.generator.load_state_dict(state["generator"])
@@ -186,34 +193,20 @@ class Trainer:
         self.step, self.seconds = state["step"], state["seconds"]
         self.log.restore(state["log"], self.step, write=self.fabric.is_global_zero)
 
-    def _batches(self) -> DataLoader:
-        data, optim, fabric = self.config.data, self.config.optim, self.fabric
-        samples = TrainingSamples(
-            self.images.files,
-            size=data.size_px,
-            seed=self.config.seed,
-            masks=data.masks,
-            mask_ratio=data.mask_ratio,
-            border_fraction=data.border_fraction,
-            crop_scale=data.crop_scale,
-            crop_aspect=data.crop_aspect,
-            jitter=data.jitter,
-            cache_bytes=CACHE_BYTES,
-        )
-        self.samples = samples
+    def _batches(self) -> Iterable[Any]:
+        batch, fabric = self.config.optim.batch_size, self.fabric
         order = SampleOrder(
             start=self.step,
             stop=self.config.steps,
-            batch=optim.batch_size,
+            batch=batch,
             rank=fabric.global_rank,
             world=fabric.world_size,
         )
         loader = DataLoader(
-            samples,
+            self.samples,
             sampler=order,
-            batch_size=optim.batch_size // fabric.world_size,
+            batch_size=batch // fabric.world_size,
             num_workers=self.options.workers,
-            persistent_workers=self.options.workers > 0,
             pin_memory=fabric.device.type == "cuda",
             worker_init_fn=Interrupt.ignore_in_worker,
         )
@@ -226,7 +219,7 @@ class Trainer:
             self.average.update_parameters(self.players.generator)
         self.log.add(self.step, losses)
 
-    def _report(self, progress: Any) -> None:
+    def _report(self, progress: Progress) -> None:
         options = self.options
         last = self.step == self.config.steps
         if self.step % options.log_every_steps == 0 or last:
@@ -239,45 +232,64 @@ class Trainer:
             self.on_sample(self)
 
     def _check_losses(self) -> None:
-        bad = self.log.first_bad_step()
+        bad = self.log.first_bad_step(self.fabric)
         if bad is not None:
-            size = self.config.optim.batch_size
             raise FloatingPointError(
-                f"a loss is not finite in step {bad} (samples {(bad - 1) * size} to "
-                f"{bad * size - 1} of seed {self.config.seed}). The state on disk is from before. "
+                f"a loss is not finite in {self._about(bad)}. The state on disk is from before. "
                 "Try precision 32-true or a lower learning rate."
             )
 
+    def _about(self, step: int) -> str:
+        """Names the batch of a step."""
+        size = self.config.optim.batch_size
+        samples = f"samples {(step - 1) * size} to {step * size - 1}"
+        return f"step {step} ({samples} of seed {self.config.seed})"
+
     def _stop_reason(self, interrupted: bool) -> str:
+        """Why to stop now, or "". Any process can stop all of them, at steps that all agree on."""
         if self.step >= self.config.steps:
             return "steps"
         limit = self.options.minutes
         late = limit is not None and self.seconds >= 60 * limit
         if self.fabric.world_size > 1:
-            late, interrupted = self.fabric.broadcast((late, interrupted))
+            if self.step % AGREE_EVERY_STEPS:
+                return ""
+            votes = torch.tensor(
+                [late, interrupted], dtype=torch.float32, device=self.fabric.device
+            )
+            late, interrupted = over_processes(self.fabric, votes, "max").bool().tolist()
         return "minutes" if late else "interrupt" if interrupted else ""
+
+    def _tell_problems(self) -> None:
+        """Lists photographs that could not be read while training."""
+        for skipped in self.samples.problems:
+            print(f"replaced by the next photograph: {skipped.reason}", file=sys.stderr)
 
     def _facts(self) -> dict[str, str]:
         return {
             "step": str(self.step),
-            "data": self.config.data.name,
+            "data": self.images.name,
             "seed": str(self.config.seed),
             "objective": self.config.loss.objective,
             "features": self.features_name,
         }
 
 
-def make_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
-    """Starts Fabric on the devices asked for; several of them run as data-parallel processes."""
-    from lightning.fabric.strategies import DDPStrategy
+def prepare(directory: Path) -> None:
+    """Makes a run directory, and removes the half-written files that a kill left there.
 
-    several = options.devices > 1
-    strategy = DDPStrategy(broadcast_buffers=False) if several else "auto"
-    fabric = Fabric(
-        accelerator=options.device,
-        devices=options.devices,
-        strategy=strategy,
-        precision=config.precision,
-    )
-    fabric.launch()
-    return fabric
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in (STATE, WEIGHTS, EMA_WEIGHTS):
+            for leftover in directory.glob(f".{name}.*"):
+                leftover.unlink(missing_ok=True)
+        probe = directory / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {directory}: {error.strerror}. Choose another folder."
+        ) from error

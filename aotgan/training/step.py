@@ -7,12 +7,14 @@ respect to the composite alone, so the discriminator's weights never receive any
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from aotgan.errors import InputError
 from aotgan.losses.adversarial import make_objective
 from aotgan.losses.features import VGG19Features
 from aotgan.losses.perceptual import perceptual_loss, style_loss
@@ -29,6 +31,9 @@ class Players:
         generator, discriminator: the plain modules; their state is what checkpoints hold.
         run_generator, run_discriminator: the same weights as the device runs them (distributed,
             compiled, mixed precision).
+
+    Raises:
+        InputError: training images too small for the generator's dilation rates.
     """
 
     def __init__(self, config: TrainConfig, fabric: Fabric, compiled: bool, channels_last: bool):
@@ -36,13 +41,19 @@ class Players:
         torch.manual_seed(config.seed)  # the same weights on every process
         self.generator = Generator(**config.generator)
         self.discriminator = Discriminator(config.discriminator_width)
+        if config.data.size_px < self.generator.min_side:
+            raise InputError(
+                f"size_px={config.data.size_px}: dilation rates {self.generator.config['rates']} "
+                f"need at least {self.generator.min_side}."
+            )
         layout = torch.channels_last if channels_last else torch.contiguous_format
         for network in (self.generator, self.discriminator):
             network.to(memory_format=layout)
-        self.optim_g = Adam(self.generator.parameters(), optim.learning_rate, betas=optim.betas)
-        self.optim_d = Adam(self.discriminator.parameters(), optim.learning_rate, betas=optim.betas)
-        network: nn.Module = torch.compile(self.generator) if compiled else self.generator
-        self.run_generator, self.run_optim_g = fabric.setup(network, self.optim_g)
+        betas = (float(optim.betas[0]), float(optim.betas[1]))  # Adam refuses the integer 0
+        self.optim_g = Adam(self.generator.parameters(), optim.learning_rate, betas)
+        self.optim_d = Adam(self.discriminator.parameters(), optim.learning_rate, betas)
+        faster = torch.compile(self.generator) if compiled else self.generator
+        self.run_generator, self.run_optim_g = fabric.setup(cast(nn.Module, faster), self.optim_g)
         self.run_discriminator, self.run_optim_d = fabric.setup(self.discriminator, self.optim_d)
 
 
@@ -127,7 +138,9 @@ class Step:
         loss_d = self.objective.discriminator_loss(d_real, d_fake, mask)
         loss_g = self.objective.generator_loss(d_fake, mask)
         weighted = self.config.adversarial * loss_g
-        (pull,) = torch.autograd.grad(weighted, leaf, retain_graph=True)
+        # into `leaf` alone; by way of Fabric, which mixed precision insists on
+        self.fabric.backward(weighted, inputs=[leaf], retain_graph=True)
+        pull, leaf.grad = cast(Tensor, leaf.grad), None  # (B, 3, H, W)
 
         leak = weighted if self.objective.leaks_into_discriminator else 0.0
         players.run_optim_d.zero_grad()

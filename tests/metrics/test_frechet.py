@@ -88,7 +88,9 @@ def test_distance_does_not_depend_on_batches_or_order(distance):
 
 def test_distance_grows_with_the_hole_and_with_blur(distance):
     real = images(24, size=48)
-    noisy = (real.int() + torch.randint(-40, 41, real.shape)).clamp(0, 255).byte()
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(-40, 41, real.shape, generator=generator)
+    noisy = (real.int() + noise).clamp(0, 255).byte()
     values = []
     for side in (6, 12, 24, 48):
         fake = real.clone()
@@ -245,9 +247,32 @@ def test_inception_features_are_those_of_the_original_fid(inception):
     assert features.dtype == torch.float64
     assert features.shape == (2, distance.empty()._network.num_features)
     torch.testing.assert_close(features, original(x)[0].double(), rtol=1e-5, atol=1e-7)
-    # TensorFlow 1 samples at i * 40 / 299; half-pixel centres, as in torch, would differ
-    centred = nn.functional.interpolate(x.float(), size=299, mode="bilinear").round().byte()
-    assert not torch.allclose(features, distance.embed(centred), rtol=1e-3)
+
+
+def tensorflow_resize(image, size):
+    """TensorFlow 1's bilinear rule: output i samples input i * n / size, unlike torch's."""
+    for axis in (0, 1):
+        n = image.shape[axis]
+        where = np.arange(size) * n / size
+        low = np.floor(where).astype(int)
+        high = np.minimum(low + 1, n - 1)
+        part = (where - low).reshape(-1, *[1] * (image.ndim - axis - 1))
+        image = (1 - part) * image.take(low, axis) + part * image.take(high, axis)
+    return image
+
+
+@pytest.mark.parametrize("size", [40, 400])
+def test_inception_sees_images_resized_as_the_protocol_says(inception, size):
+    distance, _ = inception
+    x, seen = images(1, size=size), []
+    first = distance._network.network.Conv2d_1a_3x3
+    handle = first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    distance.embed(x)
+    handle.remove()
+    resized = tensorflow_resize(x[0].permute(1, 2, 0).double().numpy(), 299)
+    expected = torch.from_numpy((resized - 128) / 128).permute(2, 0, 1)
+    torch.testing.assert_close(seen[0][0].double(), expected, rtol=0, atol=1e-4)
+    assert "299 x 299" in distance.protocol["resize"]
 
 
 @pytest.mark.gpu

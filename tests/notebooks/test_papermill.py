@@ -1,5 +1,6 @@
 """The training notebook runs from top to bottom with other parameters than its own."""
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ papermill = pytest.importorskip("papermill", reason="papermill is in the extra '
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = {"scale": "smoke", "seed": 1}
+QUICK = {"scale": "smoke", "seed": 1, "steps": 20}
 
 
 def training_notebook():
@@ -38,4 +39,6 @@ def test_training_notebook_runs_with_given_parameters(tmp_path):
     assert 'scale = "smoke"' in injected.source
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert outputs
+    record = json.loads((tmp_path / "runs/smoke/aotgan/seed1/record.json").read_text())
+    assert record["seed"] == 1
     assert not [output for output in outputs if output.output_type == "error"]

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.notebook
+pytestmark = [pytest.mark.notebook, pytest.mark.timeout(600)]
 
 
 def nbval(folder, stored):
@@ -16,9 +16,16 @@ def nbval(folder, stored):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "sum.ipynb")
-    options = ["--nbval-lax", "--nbval-cell-timeout=60", "-p", "no:cacheprovider", "-c", os.devnull]
+    options = [
+        "--nbval-lax",
+        "--nbval-cell-timeout=250",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+    ]
     command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), "sum.ipynb"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_right_output_passes_and_wrong_output_fails(tmp_path):

@@ -1,0 +1,148 @@
+"""From finished runs to tables and figures: `figures/<scale>/` is made from what runs recorded.
+
+python -m aotgan.reproduce.collect smoke --experiments aotgan --seeds 0
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from matplotlib.figure import Figure
+
+from aotgan.data.catalogue import load as load_images
+from aotgan.data.manifest import make_manifest
+from aotgan.errors import InputError
+from aotgan.files import write_atomically
+from aotgan.models.generator import Generator
+from aotgan.models.weights import load_generator
+from aotgan.reproduce.figures import fills, loss_curves, save_figure
+from aotgan.reproduce.records import Record, load_record
+from aotgan.reproduce.runs import EVALUATION_SEED, RECORD, one_of_each_bin, run_directory
+from aotgan.reproduce.scales import get_scale
+from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, record_name, write_tables
+from aotgan.training.log import read_log
+from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
+
+FILLS, CURVES = "fills.png", "loss_curves.png"
+PICTURES_NOTE = f"""![Held-out photographs: masked, filled, original]({FILLS})
+
+Whatever the runs were trained on, these are the bundled test photographs (astronaut by NASA, public
+domain; chelsea and coffee, CC0; china by Dan Buechele, CC BY 2.0), filled by the first seed of each
+experiment.
+
+![Losses during training]({CURVES})"""
+
+
+def collect(
+    scale: str,
+    out: str | Path = "runs",
+    figures: str | Path = "figures",
+    experiments: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[Path]:
+    """Writes the tables, figures and records of a scale from its finished runs.
+
+    Args:
+        scale: a name of `aotgan.reproduce.scales.SCALES`.
+        out: folder of all runs.
+        figures: folder of all results; its sub-folder `<scale>` is written.
+        experiments: those to collect; by default all that have a finished run.
+        seeds: those to collect; by default all that are there.
+
+    Returns:
+        The files written: aotgan.md, aotgan.csv, loss_curves.png, fills.png and
+        records/<experiment>-seed<k>.json.
+
+    Raises:
+        InputError: an unknown scale, a run that is asked for but not finished, or runs that do
+            not belong into one table.
+    """
+    get_scale(scale)
+    runs = [(folder, load_record(folder / RECORD)) for folder in _finished(scale, out)]
+    runs = [
+        (folder, record)
+        for folder, record in runs
+        if (experiments is None or record.experiment in experiments)
+        and (seeds is None or record.seed in seeds)
+    ]
+    _check_complete(scale, out, [record for _, record in runs], experiments, seeds)
+    target = Path(figures) / scale
+    written = write_tables(scale, [record for _, record in runs], figures, [PICTURES_NOTE])
+    curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / "log.csv") for folder, r in runs}
+    written.append(save_figure(loss_curves(curves), target / CURVES))
+    written.append(save_figure(_filled_photographs(runs), target / FILLS))
+    for folder, record in runs:
+        copy = target / "records" / record_name(record)
+        written.append(write_atomically(copy, (folder / RECORD).read_bytes()))
+    return written
+
+
+def _finished(scale: str, out: str | Path) -> list[Path]:
+    """The directories of a scale's finished runs, seeds in numerical order."""
+    folders = [path.parent for path in (Path(out) / scale).glob(f"*/seed*/{RECORD}")]
+    return sorted(folders, key=lambda folder: (folder.parent.name, len(folder.name), folder.name))
+
+
+def _check_complete(
+    scale: str,
+    out: str | Path,
+    records: Sequence[Record],
+    experiments: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+) -> None:
+    found = {(record.experiment, record.seed) for record in records}
+    names = experiments or sorted({name for name, _ in found})
+    for name in names:
+        for seed in seeds or []:
+            if (name, seed) not in found:
+                folder = run_directory(out, scale, name, seed)
+                raise InputError(
+                    f"{folder} holds no finished run. Run `aotgan train --experiment {name} "
+                    f"--scale {scale} --seed {seed} --out {out}` first."
+                )
+        if not any(name == other for other, _ in found):
+            raise InputError(f"{Path(out) / scale / name} holds no finished run.")
+    if not found:
+        raise InputError(
+            f"{Path(out) / scale} holds no finished run. Train one first, for example with "
+            f"`aotgan train --scale {scale} --out {out}`."
+        )
+
+
+def _filled_photographs(runs: Sequence[tuple[Path, Record]]) -> Figure:
+    """Draws bundled test photographs, one a bin, filled by the first seed of each experiment."""
+    networks: dict[str, Generator] = {}
+    for folder, record in runs:
+        if record.experiment not in networks:
+            file = EMA_WEIGHTS if record.weights == "ema" else WEIGHTS
+            networks[record.experiment] = load_generator(folder / file)
+    first = runs[0][1]
+    files = load_images("bundled", "test").files
+    side = first.evaluation["size_px"]
+    manifest = make_manifest(files, side, per_bin=len(files), seed=EVALUATION_SEED)
+    note = CHECK_LABEL if first.scale == CHECK_SCALE else f"scale {first.scale}"
+    return fills(networks, one_of_each_bin(manifest), f"{note},\n{first.steps:,} steps")
+
+
+def main(
+    scale: str,
+    out: Path = Path("runs"),
+    figures: Path = Path("figures"),
+    experiments: Annotated[str, typer.Option(help="Names, by commas; default all.")] = "",
+    seeds: Annotated[str, typer.Option(help="Numbers, by commas; default all.")] = "",
+) -> None:
+    """Writes the tables and figures of a scale from its finished runs."""
+    names = experiments.split(",") if experiments else None
+    numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
+    try:
+        for path in collect(scale, out, figures, names, numbers):
+            print(path)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

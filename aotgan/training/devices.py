@@ -1,0 +1,118 @@
+"""Where and how a run is carried out: devices, processes, intervals, progress display."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from aotgan.errors import InputError
+from aotgan.models.blocks import check_choice
+from aotgan.training.config import TrainConfig
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PROGRESS = ("bar", "lines", "none")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; none of these changes what is computed beyond rounding."""
+
+    device: str = "auto"  # Fabric's accelerator: "auto", "cpu", "cuda", "mps"
+    devices: int = 1  # processes on this machine, one a device
+    nodes: int = 1  # machines, started by torchrun or Slurm
+    workers: int = 2  # data-loading processes of each process
+    compiled: bool = False  # torch.compile the generator; pays from some thousand steps on
+    channels_last: bool = True
+    log_every_steps: int = 50
+    save_every_steps: int = 500  # training state and weights
+    sample_every_steps: int = 500
+    minutes: float | None = None  # stop after this much training time, resumes included
+    progress: str = "bar"  # "bar", "lines" (batch jobs, notebooks) or "none"
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        check_choice("device", self.device, DEVICES)
+        check_choice("progress", self.progress, PROGRESS)
+        for name, low in (
+            ("devices", 1),
+            ("nodes", 1),
+            ("workers", 0),
+            ("log_every_steps", 1),
+            ("save_every_steps", 1),
+            ("sample_every_steps", 1),
+        ):
+            if getattr(self, name) < low:
+                raise InputError(f"{name}={getattr(self, name)}: must be at least {low}.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise InputError(f"minutes={self.minutes}: must be above 0.")
+
+
+def check_device(device: str, devices: int = 1) -> None:
+    """Refuses a device that this machine lacks, before anything is built.
+
+    Raises:
+        InputError: no such device, or fewer of them than asked for.
+    """
+    check_choice("device", device, DEVICES)
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    found = there.get(device, devices)
+    if found < devices:
+        raise InputError(
+            f"device={device}, devices={devices}: PyTorch sees {found} of them here. Use cpu, or "
+            "fewer devices."
+        )
+
+
+def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
+    """Starts Fabric on the devices asked for; several of them run as data-parallel processes.
+
+    Raises:
+        InputError: a device that is not there, a batch that the processes cannot share evenly, or
+            a launcher (torchrun, Slurm) that started another number of processes.
+    """
+    check_device(options.device, options.devices)
+    world = options.devices * options.nodes
+    if config.optim.batch_size % world:
+        raise InputError(
+            f"batch_size={config.optim.batch_size} on {world} processes: must be divisible."
+        )
+    try:
+        fabric = Fabric(
+            accelerator=options.device,
+            devices=options.devices,
+            num_nodes=options.nodes,
+            strategy=data_parallel() if world > 1 else "auto",
+            precision=config.precision,  # type: ignore[arg-type]  # the configuration checked it
+        )
+        fabric.launch()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"Lightning Fabric cannot start {world} processes: {error}") from error
+    return fabric
+
+
+def data_parallel() -> DDPStrategy:
+    """Returns the strategy for several processes.
+
+    The only buffers, spectral normalisation's vectors, follow from the weights, which are equal
+    everywhere; sending them around before each forward pass would be in vain.
+    """
+    names = inspect.signature(DistributedDataParallel).parameters
+    new, old = "forward_sync_buffers", "broadcast_buffers"  # newer PyTorch warns of the old name
+    off: dict[str, Any] = {new if new in names else old: False}
+    return DDPStrategy(**off)
+
+
+def over_processes(fabric: Fabric, values: Tensor, how: str = "mean") -> Tensor:
+    """Returns the "mean", "min" or "max" of each value over all processes, on all of them."""
+    return cast(Tensor, fabric.all_reduce(values.clone(), reduce_op=how))
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes and prints; true where there is only one."""
+    return not getattr(rank_zero_only, "rank", 0)

@@ -1,0 +1,220 @@
+"""Notebooks run with checked parameters, leave whole files, and say clearly what went wrong."""
+
+import json
+
+import nbformat
+import pytest
+
+from aotgan.errors import InputError
+from aotgan.reproduce import notebooks
+from aotgan.reproduce.notebooks import (
+    NotebookError,
+    check_parameters,
+    main,
+    parse_parameters,
+    read_parameters,
+    run_notebook,
+)
+
+DECLARED = {
+    "experiment": "aotgan",
+    "scale": "smoke",
+    "seed": 0,
+    "rate": 0.5,
+    "fast": False,
+    "names": ["a"],
+    "limit": None,
+}
+CELL = "\n".join(f"{name} = {value!r}" for name, value in DECLARED.items())
+
+
+@pytest.fixture
+def write_notebook(tmp_path):
+    def write(*sources, parameters=CELL, tags=("parameters",)):
+        first = nbformat.v4.new_code_cell(parameters, metadata={"tags": list(tags)})
+        cells = [first, *map(nbformat.v4.new_code_cell, sources)]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        path = tmp_path / "notebook.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    def refuse(*_):
+        pytest.fail("a kernel was started")
+
+    monkeypatch.setattr(notebooks, "_execute", refuse)
+
+
+def test_parameters_are_read_from_the_tagged_cell(write_notebook):
+    assert read_parameters(write_notebook()) == DECLARED
+    annotated = write_notebook(
+        parameters='# a comment\nscale: str = "smoke"  # or laptop\nseed = -1'
+    )
+    assert read_parameters(annotated) == {"scale": "smoke", "seed": -1}
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ("scale = 'smoke'", ()),
+        ("scale =", ("parameters",)),
+        ("import torch", ("parameters",)),
+        ("a, b = 1, 2", ("parameters",)),
+        ("a = 2 * 3", ("parameters",)),
+    ],
+)
+def test_a_notebook_without_plain_parameters_is_refused(write_notebook, cell, tags):
+    with pytest.raises(InputError, match="one cell tagged 'parameters'"):
+        read_parameters(write_notebook(parameters=cell, tags=tags))
+
+
+def test_what_is_no_notebook_is_refused(tmp_path):
+    (tmp_path / "text.ipynb").write_text("not JSON")
+    for name in ("text.ipynb", "absent.ipynb"):
+        with pytest.raises(InputError, match=name):
+            read_parameters(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"scale": "laptop"},
+        {"seed": 3},
+        {"rate": 2},
+        {"rate": 0.25, "fast": True},
+        {"names": []},
+        {"names": ["b", "c"]},
+        {"limit": 4},
+        {"limit": None},
+    ],
+)
+def test_parameters_of_the_declared_types_are_accepted(given):
+    assert check_parameters(DECLARED, given) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sede": 1}, "has no such parameter"),
+        ({"seed": "1"}, "expects a int"),
+        ({"seed": True}, "expects a int"),
+        ({"seed": 1.0}, "expects a int"),
+        ({"fast": 1}, "expects a bool"),
+        ({"rate": float("nan")}, "expects a float"),
+        ({"names": ("a", "b")}, "expects a list"),
+        ({"names": [1]}, "expects a list"),
+        ({"names": "a"}, "expects a list"),
+        ({"scale": None}, "expects a str"),
+        ({"limit": {"a": 1}}, "expects a NoneType"),
+        ({"limit": [[1]]}, "expects a NoneType"),
+    ],
+)
+def test_other_parameters_are_refused_with_a_list_of_the_valid_ones(given, message):
+    with pytest.raises(InputError, match=message) as error:
+        check_parameters(DECLARED, given)
+    assert "scale='smoke' (str), seed=0 (int)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"scale": "huge"}, "choose one of smoke"),
+        ({"experiment": "dcgan"}, "choose one of aotgan"),
+        ({"seed": -1}, "at least 0"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        check_parameters(DECLARED, given)
+    with pytest.raises(InputError, match="choose one of auto"):
+        check_parameters({"device": "auto"}, {"device": "gpu"})
+
+
+def test_words_of_a_command_line_become_values():
+    texts = ["seed=3", "rate=1e-3", "fast=True", "names=['x']", "scale=laptop", "experiment=a=b"]
+    expected = {"seed": 3, "rate": 1e-3, "fast": True, "names": ["x"], "scale": "laptop"}
+    assert parse_parameters(DECLARED, texts) == expected | {"experiment": "a=b"}
+    assert parse_parameters(DECLARED, ["scale=", "seed=x"]) == {"scale": "", "seed": "x"}
+    with pytest.raises(InputError, match="name=value"):
+        parse_parameters(DECLARED, ["seed"])
+
+
+def test_bad_parameters_are_refused_before_anything_is_written(write_notebook, tmp_path, no_kernel):
+    source = write_notebook()
+    with pytest.raises(InputError, match="no such parameter"):
+        run_notebook(source, tmp_path / "out" / "done.ipynb", {"sede": 1})
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_reports_bad_input_in_one_line(write_notebook, tmp_path, no_kernel, capsys):
+    source = str(write_notebook())
+    assert main([source, str(tmp_path / "done.ipynb"), "seed=one"]) == 2
+    assert capsys.readouterr().err.startswith("error: seed='one' (str): notebook.ipynb expects")
+    assert main([source]) == 2
+
+
+@pytest.mark.notebook
+def test_a_run_leaves_one_whole_file_without_places_or_times(write_notebook, tmp_path, capsys):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    source = write_notebook(
+        "from pathlib import Path\nPath('made').touch()\nprint('step 1\\nother', flush=True)",
+        "scale, seed, names",
+    )
+    (tmp_path / "work").mkdir()
+    given = {"scale": "laptop", "seed": 7, "names": ["x", 'quo"te\\']}
+    done = run_notebook(
+        source, tmp_path / "out" / "done.ipynb", given, tmp_path / "work", "job", echo="step"
+    )
+    assert (tmp_path / "work" / "made").exists()
+    assert capsys.readouterr().out == "job: step 1\n"
+    assert [path.name for path in done.parent.iterdir()] == ["done.ipynb"]
+    notebook = nbformat.read(done, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[-1].outputs[0].data["text/plain"] == repr(tuple(given.values()))
+    assert notebook.metadata == nbformat.read(source, as_version=4).metadata
+    tags = [cell.metadata for cell in notebook.cells]
+    assert tags == [{"tags": ["parameters"]}, {"tags": ["injected-parameters"]}, {}, {}]
+    assert str(tmp_path) not in json.dumps(notebook)
+
+
+@pytest.mark.notebook
+def test_a_failed_run_keeps_its_copy_and_names_cell_and_error(write_notebook, tmp_path, capsys):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    source = write_notebook("if seed:\n    raise KeyError('lost')", "1 + 1")
+    destination = tmp_path / "done.ipynb"
+    with pytest.raises(NotebookError, match=r"notebook.ipynb: cell In \[3\] raised KeyError"):
+        run_notebook(source, destination, {"seed": 1})
+    copy = nbformat.read(tmp_path / "done.unfinished.ipynb", as_version=4)
+    assert any(out.output_type == "error" for cell in copy.cells for out in cell.get("outputs", []))
+    assert "papermill" not in copy.metadata
+    assert not destination.exists()
+
+    assert main([str(source), str(destination), "seed=0"]) == 0
+    assert destination.exists()
+    assert not (tmp_path / "done.unfinished.ipynb").exists()
+
+
+@pytest.mark.notebook
+def test_bad_input_inside_a_notebook_stays_an_input_error(write_notebook, tmp_path):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    source = write_notebook(
+        "class InputError(ValueError):\n    pass\nraise InputError('give more')"
+    )
+    with pytest.raises(InputError, match=r"^notebook.ipynb: give more\n"):
+        run_notebook(source, tmp_path / "done.ipynb")
+
+
+@pytest.mark.notebook
+def test_a_dead_or_slow_kernel_is_reported(write_notebook, tmp_path):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    with pytest.raises(NotebookError, match="the kernel died"):
+        run_notebook(write_notebook("import os\nos._exit(1)"), tmp_path / "done.ipynb")
+    slow = write_notebook("import time\ntime.sleep(60)")
+    with pytest.raises(NotebookError, match="took more than"):
+        run_notebook(slow, tmp_path / "done.ipynb", cell_minutes=1 / 60)
+    assert not (tmp_path / "done.ipynb").exists()

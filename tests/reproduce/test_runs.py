@@ -1,0 +1,201 @@
+"""One call trains, measures and records a run, once."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aotgan.data.manifest import make_manifest
+from aotgan.errors import InputError
+from aotgan.metrics.frechet import FrechetDistance
+from aotgan.models.weights import load_generator
+from aotgan.reproduce import runs
+from aotgan.reproduce.records import load_record
+from aotgan.reproduce.runs import evaluation_manifest, one_of_each_bin, run, sample_grid
+from aotgan.reproduce.scales import SCALES
+from aotgan.training.loop import RunOptions
+
+BINS = 6
+QUICK = RunOptions(device="cpu", workers=0, progress="none")
+
+
+@pytest.fixture(autouse=True)
+def tiny_scale(monkeypatch):
+    scale = replace(
+        SCALES["smoke"],
+        name="tiny",
+        size_px=40,
+        width=4,
+        feature_width=2,
+        batch_size=2,
+        steps=4,
+        ema_decay=0.5,
+        pairs_per_bin=2,
+        log_every_steps=1,
+        save_every_steps=2,
+    )
+    monkeypatch.setitem(SCALES, "tiny", scale)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Twelve photographs; the rule for folders puts photo4 and photo11 into the test split."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = rng.integers(0, 256, (48, 56, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"photo{number}.png")
+    return folder
+
+
+@pytest.fixture
+def once(photographs, tmp_path):
+    """A run and its directory."""
+    record = run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK)
+    return record, tmp_path / "tiny" / "aotgan" / "seed1"
+
+
+def test_a_run_is_trained_measured_and_recorded(once, photographs):
+    record, directory = once
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "generator-ema.safetensors",
+        "generator.safetensors",
+        "log.csv",
+        "record.json",
+        "samples.png",
+        "state.pt",
+    ]
+    assert (record.experiment, record.scale, record.seed) == ("aotgan", "tiny", 1)
+    assert (record.steps, record.images_seen, record.features) == (4, 8, "random-2-seed0")
+    assert record.train_seconds > 0 and record.images_per_s > 0
+    assert record.data["images"] == 10 and record.evaluation["images"] == 2
+    assert record.evaluation["pairs"] == 2 * BINS and record.environment["processes"] == 1
+    manifest = evaluation_manifest(str(photographs), 40, "tiny")
+    assert record.evaluation["manifest_sha256"] == manifest.hash
+    assert record.protocol["frechet"]["name"].startswith("Frechet distance, random features")
+    raw, averaged = record.table("raw"), record.table("ema")
+    assert list(raw["bin"]) == [*manifest.bins, "all"] and list(raw["n"]) == [2] * BINS + [12]
+    assert (raw["psnr"] != averaged["psnr"]).any()
+    assert np.isfinite(raw[["l1", "psnr", "ssim", "fd"]]).all(axis=None)
+
+
+def test_the_numbers_are_those_of_the_stored_weights(once, photographs):
+    record, directory = once
+    manifest = evaluation_manifest(str(photographs), 40, "tiny")
+    for weights, name in (("raw", "generator"), ("ema", "generator-ema")):
+        generator = load_generator(directory / f"{name}.safetensors")
+        table = runs.evaluate_generator(generator, manifest, progress=False).per_bin
+        assert record.table(weights)["psnr"].tolist() == pytest.approx(table["psnr"], rel=1e-5)
+
+
+def test_a_record_on_disk_is_the_record_returned_and_names_no_folder(once, photographs):
+    record, directory = once
+    text = (directory / "record.json").read_text()
+    assert load_record(directory / "record.json").table().equals(record.table())
+    assert str(photographs.parent) not in text and "tmp" not in text
+    assert json.loads(text)["config"]["data"]["name"] == f"folder:{photographs.name}"
+
+
+def test_a_finished_run_is_not_run_again(once, photographs, tmp_path, monkeypatch):
+    record, directory = once
+    before = {path: path.stat().st_mtime_ns for path in directory.iterdir()}
+    monkeypatch.setattr(runs, "Trainer", None)
+    again = run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK)
+    assert again.table().equals(record.table())
+    assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
+
+
+def test_a_finished_run_of_other_settings_is_refused(once, photographs, tmp_path, monkeypatch):
+    def again(data=photographs, **settings):
+        return run("aotgan", "tiny", 1, str(data), tmp_path, options=QUICK, **settings)
+
+    with pytest.raises(InputError, match="steps 4, not 3.*Choose another folder"):
+        again(steps=3)
+    with monkeypatch.context() as patch:
+        patch.setitem(SCALES, "tiny", replace(SCALES["tiny"], ema_decay=0.9))
+        with pytest.raises(InputError, match=r"optim\.ema_decay 0\.5, not 0\.9"):
+            again()
+    other = tmp_path / "elsewhere" / photographs.name
+    other.mkdir(parents=True)
+    for number, path in enumerate(sorted(photographs.iterdir())[1:]):
+        (other / path.name).write_bytes(path.read_bytes() + bytes(number))
+    with pytest.raises(InputError, match=f"other photographs in {other}"):
+        again(other)
+    with pytest.raises(InputError, match="name 'folder:.*', not 'bundled'"):
+        again("bundled")
+
+
+def test_more_steps_go_on_with_a_finished_run(once, photographs, tmp_path):
+    record, directory = once
+    longer = run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK, steps=5)
+    assert longer.steps == longer.config["steps"] == 5
+    assert load_record(directory / "record.json").steps == 5
+    assert longer.train_seconds > record.train_seconds
+
+
+def test_a_time_limit_ends_a_run_and_no_limit_goes_on(photographs, tmp_path):
+    def again(minutes):
+        options = replace(QUICK, minutes=minutes)
+        return run("aotgan", "tiny", 0, str(photographs), tmp_path, options=options)
+
+    record = again(1e-5)
+    assert record.steps == 1 and record.config["steps"] == 4
+    assert again(1e-5).train_seconds == record.train_seconds
+    assert again(None).steps == 4
+
+
+def test_an_interrupted_run_has_no_record_and_goes_on(photographs, tmp_path):
+    def press(trainer):
+        if trainer.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    arguments = ("aotgan", "tiny", 0, str(photographs), tmp_path)
+    assert run(*arguments, options=QUICK, on_sample=press) is None
+    directory = tmp_path / "tiny" / "aotgan" / "seed0"
+    assert (directory / "state.pt").exists() and not (directory / "record.json").exists()
+    assert run(*arguments, options=QUICK).steps == 4
+
+
+def test_what_is_missing_is_told_before_the_training(photographs, tmp_path, monkeypatch):
+    def refuse(features="inception", **_):
+        raise InputError(f"no {features} weights")
+
+    monkeypatch.setattr(runs, "FrechetDistance", refuse)
+    with pytest.raises(InputError, match="no random weights"):
+        run("aotgan", "tiny", 0, str(photographs), tmp_path, options=QUICK)
+    monkeypatch.setattr(runs, "FrechetDistance", FrechetDistance)
+    with pytest.raises(InputError, match="device=cuda, devices=64"):
+        options = replace(QUICK, device="cuda", devices=64)
+        run("aotgan", "tiny", 0, str(photographs), tmp_path, options=options)
+    with pytest.raises(InputError, match='"nowhere" is neither a set nor a folder'):
+        run("aotgan", "tiny", 0, "nowhere", tmp_path, options=QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sample_pictures_show_each_bin_and_different_photographs(photographs):
+    files = sorted(photographs.iterdir())
+    manifest = make_manifest(files, 40, per_bin=7)
+    few = one_of_each_bin(manifest)
+    assert [pair.bin for pair in few.pairs] == list(manifest.bins)
+    assert len({pair.image for pair in few.pairs}) == BINS
+    assert len(one_of_each_bin(make_manifest(files, 40, per_bin=1))) == BINS
+
+
+def test_a_sample_grid_has_masked_filled_and_original_rows(once, photographs):
+    generator = load_generator(once[1] / "generator.safetensors")
+    cases = list(one_of_each_bin(evaluation_manifest(str(photographs), 40, "tiny")))[:2]
+    grid = sample_grid(generator, cases)
+    assert grid.shape == (3, 3 * 42 + 2, 2 * 42 + 2)
+    image, mask, _ = cases[1]
+    tile = [grid[:, 2 + 42 * row : 42 + 42 * row, 44:84].numpy() for row in range(3)]
+    original = image.transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(tile[2], original, atol=1e-6)
+    np.testing.assert_allclose(tile[0], np.where(mask, 1.0, original), atol=1e-6)
+    np.testing.assert_allclose(tile[1][:, ~mask], original[:, ~mask], atol=1e-6)
+    assert not math.isclose(abs(tile[1] - original)[:, mask].max(), 0)
+    assert grid.min() >= 0 and grid.max() <= 1

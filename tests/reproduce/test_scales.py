@@ -1,0 +1,84 @@
+"""Every declared run is a configuration that can be built, and the paper's scale is the paper's."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from aotgan.errors import InputError
+from aotgan.models.discriminator import Discriminator
+from aotgan.models.generator import Generator
+from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment
+from aotgan.reproduce.scales import RANDOM_STYLE, SCALES, get_scale, make_config
+from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
+
+RUNS = [(experiment, scale) for experiment in EXPERIMENTS for scale in SCALES]
+
+
+@pytest.mark.parametrize(("experiment", "scale"), RUNS)
+def test_every_run_can_be_built(experiment, scale):
+    config = make_config(experiment, scale, seed=2)
+    size = SCALES[scale]
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert (config.seed, config.data.name, config.data.size_px) == (2, size.data, size.size_px)
+    with torch.device("meta"):
+        generator = Generator(**config.generator)
+        Discriminator(config.discriminator_width)
+    assert generator.config["width"] == config.discriminator_width == size.width
+    assert generator.min_side <= size.size_px
+
+
+def test_the_papers_scale_has_the_papers_settings():
+    config = make_config("aotgan", "paper")
+    assert config == TrainConfig(
+        generator={"variant": "paper", "width": 64}, data=config.data, steps=1_000_000
+    )
+    assert config.optim == OptimConfig(8, 1e-4, (0.0, 0.9), None)
+    assert (config.data.name, config.data.size_px, config.data.masks) == (
+        "places2",
+        512,
+        "free-form",
+    )
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_only_the_style_weight_of_random_features_differs_from_the_papers(scale):
+    size, config = SCALES[scale], make_config("aotgan", scale)
+    style = 250 if size.features == "imagenet" else RANDOM_STYLE * size.feature_width / 64
+    assert config.loss == LossConfig(
+        style=style, features=size.features, feature_width=size.feature_width
+    )
+    assert config.optim == OptimConfig(ema_decay=size.ema_decay)
+
+
+def test_the_released_reading_differs_where_their_code_does():
+    paper, released = (make_config(name, "paper") for name in ("aotgan", "aotgan-released"))
+    assert released.generator["variant"] == released.loss.objective == "released"
+    assert not released.loss.on_composite and released.optim.betas == (0.5, 0.999)
+    assert released.data.jitter == 0.05 and paper.data.jitter == 0
+
+
+def test_data_and_steps_can_be_chosen():
+    config = make_config("aotgan", "smoke", data="faces", steps=3)
+    assert (config.data.name, config.steps) == ("faces", 3)
+    demo = EXPERIMENTS["aotgan-demo"]
+    assert make_config("aotgan-demo", "smoke").steps == SCALES["smoke"].steps * demo.train_more
+
+
+def test_names_are_unique_and_fit_for_folders():
+    for names, declared in ((EXPERIMENTS, EXPERIMENTS.values()), (SCALES, SCALES.values())):
+        assert [item.name for item in declared] == list(names)
+        assert all(re.fullmatch("[a-z0-9-]+", name) for name in names)
+
+
+def test_no_two_experiments_feed_one_row():
+    rows = [row for experiment in EXPERIMENTS.values() for row in experiment.rows]
+    assert len(rows) == len(set(rows))
+
+
+def test_an_unknown_name_is_told_with_the_valid_ones():
+    with pytest.raises(InputError, match="no experiment 'gan': choose one of .*aotgan-released"):
+        get_experiment("gan")
+    with pytest.raises(InputError, match="no scale 'huge': choose one of smoke, laptop"):
+        get_scale("huge")

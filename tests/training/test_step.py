@@ -1,0 +1,247 @@
+"""One step against a plain formulation: every pass by itself, in double precision."""
+
+import copy
+import functools
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from aotgan.errors import InputError
+from aotgan.losses import OBJECTIVES, VGG19Features, make_objective
+from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
+from aotgan.training.step import Players, Step
+
+
+@pytest.fixture
+def double():
+    """New tensors have 64 bits, so that rounding hides nothing."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def example(size=40, batch=3):
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(batch, 3, size, size, generator=generator) * 2 - 1
+    mask = torch.zeros(batch, 1, size, size)
+    for i in range(batch):
+        mask[i, :, 4 + 3 * i : 22, 8 : 20 + 5 * i] = 1
+    return image, mask
+
+
+def build(config, device="cpu", precision="32-true", compiled=False, channels_last=False):
+    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric.launch()
+    players = Players(config, fabric, compiled, channels_last)
+    features = copy.deepcopy(random_features()).to(fabric.device, torch.get_default_dtype())
+    return players, Step(config.loss, players, features, fabric), features
+
+
+@functools.cache
+def random_features():
+    return VGG19Features("random", 2)
+
+
+def gram(x):
+    return torch.einsum("bchw,bdhw->bcd", x, x) / x[0].numel()
+
+
+def plain_losses(config, players, features, image, mask):
+    """The four losses of Eq. 8, each from passes of its own, and D's loss; nothing is updated."""
+    g, d, fill = players.generator, players.discriminator, players.generator.config["fill"]
+    prediction = g(torch.where(mask.bool(), fill, image), mask)
+    z = torch.where(mask.bool(), prediction, image)
+    judged = z if config.on_composite else prediction
+    losses = {"reconstruction": (prediction - image).abs().mean(), "perceptual": 0, "style": 0}
+    for layer in PERCEPTUAL_LAYERS:
+        difference = features(judged)[layer] - features(image)[layer]
+        losses["perceptual"] += difference.abs().mean()
+    for layer in STYLE_LAYERS:
+        difference = gram(features(judged)[layer]) - gram(features(image)[layer])
+        losses["style"] += difference.abs().mean()
+    if config.objective != "none":
+        objective = make_objective(config.objective)
+        real, fake = d(image), d(z.detach())
+        losses["discriminator"] = objective.discriminator_loss(real, fake, mask)
+        d.eval()  # the same weights as in d(z.detach()): no power iteration
+        losses["adversarial"] = objective.generator_loss(d(z), mask)
+        d.train()
+    return losses
+
+
+def plain_gradients(config, players, features, image, mask):
+    """Gradients of G, with D frozen, and of D, and the losses."""
+    losses = plain_losses(config, players, features, image, mask)
+    weights = {n: getattr(config, n) for n in losses if n != "discriminator"}
+    total = sum(weight * losses[name] for name, weight in weights.items())
+    g = torch.autograd.grad(total, list(players.generator.parameters()), retain_graph=True)
+    d, leak = None, None
+    if config.objective != "none":
+        parameters = list(players.discriminator.parameters())
+        d = torch.autograd.grad(losses["discriminator"], parameters, retain_graph=True)
+        leak = torch.autograd.grad(config.adversarial * losses["adversarial"], parameters)
+    return losses, g, d, leak
+
+
+def gradients(network):
+    return [parameter.grad for parameter in network.parameters()]
+
+
+def assert_close(found, expected, tolerance=1e-9):
+    """Every tensor agrees to `tolerance` of its own largest element, or is zero but for rounding.
+
+    The bias in front of the released gate's standardisation has no effect, so its gradient is zero.
+    """
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).abs().max() <= tolerance * b.abs().max() + 1e-14
+
+
+@pytest.mark.parametrize("on_composite", [True, False])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "none"])
+def test_gradients_equal_those_of_separate_passes(double, tiny, objective, on_composite):
+    variant = "released" if objective == "released" else "paper"
+    config = tiny(
+        objective=objective,
+        on_composite=on_composite,
+        generator={"variant": variant, "width": 4, "blocks": 1},
+    )
+    image, mask = example()
+    players, step, features = build(config)
+    losses, g, d, leak = plain_gradients(config.loss, players, features, image, mask)
+
+    players, step, _ = build(config)  # the same weights and power-iteration vectors again
+    found = step(image, mask)
+    assert list(found) == list(losses)
+    assert_close(list(found.values()), [value.detach() for value in losses.values()])
+    assert_close(gradients(players.generator), g)
+    if objective == "none":
+        assert gradients(players.discriminator) == [None] * 6
+    elif objective == "released":
+        assert_close(
+            gradients(players.discriminator), [a + b for a, b in zip(d, leak, strict=True)]
+        )
+        with pytest.raises(AssertionError):
+            assert_close(gradients(players.discriminator), d, 1e-4)
+    else:
+        assert_close(gradients(players.discriminator), d)
+
+
+def test_both_players_step_by_adam_without_momentum(double, tiny):
+    """With betas (0, 0.9), Adam's first step is learning rate * g / (|g| + 1e-8)."""
+    config = tiny(learning_rate=1e-3)
+    players, step, _ = build(config)
+    before = [p.detach().clone() for n in networks(players) for p in n.parameters()]
+    step(*example())
+    after = [p for n in networks(players) for p in n.parameters()]
+    for old, new in zip(before, after, strict=True):
+        expected = old - 1e-3 * new.grad / (new.grad.abs() + 1e-8)
+        torch.testing.assert_close(new.detach(), expected, rtol=0, atol=1e-12)
+
+
+def networks(players):
+    return players.generator, players.discriminator
+
+
+def test_the_composite_alone_is_judged_in_the_hole(double, tiny):
+    """With weights 0 for all but the adversary, known pixels of the prediction get no gradient."""
+    config = tiny(reconstruction=0, perceptual=0, style=0)
+    image, mask = example()
+    players, step, _ = build(config)
+    kept = {}
+    players.generator.register_forward_hook(
+        lambda module, given, prediction: (
+            prediction.register_hook(lambda gradient: kept.update(gradient=gradient)) and None
+        )
+    )
+    step(image, mask)
+    assert kept["gradient"][mask.expand_as(image) == 0].abs().max() == 0
+    assert kept["gradient"][mask.expand_as(image) == 1].abs().max() > 0
+
+
+def test_a_step_is_lean(tiny):
+    """One pass of G, one of D an image, one of the features an image, none recorded for real."""
+    players, step, features = build(tiny())
+    calls = []
+
+    def count(name):
+        def hook(module, given, output):
+            first = output["relu5_2"] if isinstance(output, dict) else output
+            calls.append((name, first.requires_grad, len(features.convs) if name == "f" else 0))
+
+        return hook
+
+    players.generator.register_forward_hook(count("g"))
+    players.discriminator.register_forward_hook(count("d"))
+    features.register_forward_hook(count("f"))
+    step(*example())
+    up_to_relu5_2 = 14
+    assert calls == [
+        ("g", True, 0),
+        ("f", False, up_to_relu5_2),
+        ("f", True, up_to_relu5_2),
+        ("d", True, 0),
+        ("d", True, 0),
+    ]
+    assert all(p.grad is None and not p.requires_grad for p in features.parameters())
+
+
+def test_the_layout_of_memory_changes_nothing(double, tiny):
+    results = []
+    for channels_last in (False, True):
+        players, step, _ = build(tiny(), channels_last=channels_last)
+        losses = step(*example())
+        results.append([*losses.values(), *gradients(players.generator)])
+        weight = players.generator.encoder[2].weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert_close(results[1], results[0])
+
+
+@pytest.mark.slow
+def test_a_compiled_generator_trains_like_the_plain_one(tiny):
+    results = []
+    for compiled in (False, True):
+        players, step, _ = build(tiny(), compiled=compiled, channels_last=True)
+        losses = [step(*example()) for _ in range(2)]
+        results.append([*losses[0].values(), *losses[1].values(), *gradients(players.generator)])
+        assert "_orig_mod" not in "".join(players.generator.state_dict())
+    assert_close(results[1], results[0], tolerance=1e-3)
+
+
+def test_processors_may_compute_in_bfloat16(tiny, monkeypatch):
+    """Losses, weights and the statistics of the released gate keep 32 bits."""
+    config = tiny(generator={"variant": "released", "width": 4, "blocks": 1})
+    players, step, _ = build(config, precision="bf16-mixed", channels_last=True)
+    convolved, statistics, std_mean = [], [], torch.std_mean
+    players.generator.middle[0].fuse.register_forward_hook(
+        lambda module, given, output: convolved.append(output.dtype)
+    )
+
+    def spy(values, **options):
+        statistics.append(values.dtype)
+        return std_mean(values, **options)
+
+    monkeypatch.setattr(torch, "std_mean", spy)
+    for _ in range(3):
+        losses = step(*example())
+        assert all(value.isfinite() and value.dtype == torch.float32 for value in losses.values())
+    assert convolved == [torch.bfloat16] * 3
+    assert statistics == [torch.float32] * 3
+    assert {p.dtype for n in networks(players) for p in n.parameters()} == {torch.float32}
+
+
+def test_images_too_small_for_the_dilation_rates_are_refused(tiny):
+    rates = (1, 2, 4, 16)
+    with pytest.raises(InputError, match=r"size_px=40: dilation rates .*16\] need at least 68"):
+        build(tiny(generator={"width": 4, "rates": rates}))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_computes_what_the_processor_does(double, tiny):
+    results = []
+    for device in ("cpu", "cuda"):
+        players, step, _ = build(tiny(), device, channels_last=True)
+        losses = step(*(x.to(device) for x in example()))
+        results.append([x.cpu() for x in (*losses.values(), *gradients(players.generator))])
+    assert_close(results[1], results[0], tolerance=1e-7)
