@@ -152,6 +152,69 @@ def evaluate(
         write_atomically(csv, result.per_bin.to_csv(index=False))
 
 
+@app.command()
+def reproduce(
+    scale: Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")] = "smoke",
+    experiments: Annotated[str, typer.Option(help="Names of `aotgan list`, by commas.")] = "aotgan",
+    seeds: Annotated[str, typer.Option(help="Numbers, by commas.")] = "0",
+    data: Annotated[
+        str | None,
+        typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
+    ] = None,
+    data_root: DataRoot = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    figures: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("figures"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Trains what is missing and writes tables and figures, in one process, without notebooks.
+
+    `make reproduce` does the same through papermill and Snakemake; the records are equal.
+    """
+    from aotgan.reproduce.collect import collect
+    from aotgan.reproduce.experiments import get_experiment
+    from aotgan.reproduce.runs import run
+    from aotgan.training.devices import RunOptions
+
+    names = [get_experiment(name).name for name in experiments.split(",")]
+    numbers = _numbers(seeds)
+    options = RunOptions(device=device, progress="bar" if sys.stderr.isatty() else "lines")
+    for name in names:
+        for seed in numbers:
+            print(f"{name}, seed {seed}, scale {scale}", flush=True)
+            if run(name, scale, seed, data, out, data_root, options) is None:
+                raise typer.Exit(INTERRUPTED)
+    for path in collect(scale, out, figures, names, numbers):
+        print(path)
+
+
+@app.command()
+def bench(
+    size_px: Annotated[int, typer.Option(min=40, help="Side of the images.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed pairs of steps.")] = 5,
+    width: Annotated[int, typer.Option(min=1, help="First channels; 64 in the paper.")] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of our step: 32-true or bf16-mixed.")] = "32-true",
+    compiled: Annotated[bool, typer.Option("--compiled", help="Compile our generator.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the result as JSON.", show_default="nowhere")
+    ] = None,
+) -> None:
+    """Times our training step and a plain version of the released one, alternately."""
+    from dataclasses import asdict
+
+    from aotgan.files import write_atomically
+    from aotgan.training.bench import compare
+    from aotgan.training.devices import check_device
+
+    check_device(device)
+    timing = compare(size_px, batch, rounds, width, device, precision, compiled)
+    text = json.dumps(asdict(timing), indent=1)
+    print(text)
+    if out is not None:
+        write_atomically(out, text + "\n")
+
+
 @weights.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="The authors' file.")],
@@ -175,6 +238,26 @@ def show(
 
     for key, value in sorted(read_metadata(model).items()):
         print(f"{key}: {value}")
+
+
+@weights.command()
+def ship(
+    run: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
+) -> None:
+    """Packs a run's generator into the package, with a model card made from its record."""
+    from aotgan.reproduce.ship import ship as ship_run
+
+    for path in ship_run(run):
+        print(path.name)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise InputError(
+            f"seeds {text!r}: expected whole numbers by commas, like 0,1,2."
+        ) from error
 
 
 def _show(per_bin: "pd.DataFrame") -> None:

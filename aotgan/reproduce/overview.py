@@ -63,6 +63,7 @@ def draw_overview(
     with torch.device("meta"):
         images, masks = torch.empty(1, 3, height, width), torch.empty(1, 1, height, width)
     canvas = Canvas(8.05 + BLOCK_PITCH * len(generator.middle), 5.3)
+    canvas.figure.photographic = bool(pictures)
     _generator_row(canvas, generator, _trace(generator, images, masks), pictures)
     _discriminator_row(canvas, discriminator, _trace(discriminator, images), pictures)
     _losses(canvas, LossConfig())

@@ -79,7 +79,7 @@ class Record:
 
 def save_record(record: Record, path: str | Path) -> Path:
     """Writes a record as JSON, atomically; NaN, which JSON lacks, becomes null."""
-    text = json.dumps(_finite(asdict(record)), indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps(_finite(asdict(record)), indent=1, allow_nan=False)
     return write_atomically(path, text + "\n")
 
 

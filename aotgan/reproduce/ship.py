@@ -1,9 +1,5 @@
-"""Packs a finished run's generator into the package, with a model card made from its record.
+"""Packs a finished run's generator into the package, with a model card made from its record."""
 
-python -m aotgan.reproduce.ship runs/laptop/aotgan-demo/seed0
-"""
-
-import sys
 from pathlib import Path
 
 from aotgan.data.catalogue import CATALOGUE
@@ -107,10 +103,3 @@ def results(record: Record) -> str:
     """Returns the record's table with its caption, under a heading one level down."""
     table = markdown(shown(metric_table([record]), metrics_of(record)))
     return f"#{heading(record.scale)}\n\n{table}\n\n{caption([record])}"
-
-
-if __name__ == "__main__":
-    try:
-        print(*ship(*sys.argv[1:2]), sep="\n")
-    except InputError as error:
-        sys.exit(f"error: {error}")

@@ -68,6 +68,9 @@ class Timing:
 class TorchvisionFeatures(nn.Module):
     """VGG-19 to its last activation, relu5_4, with the taps of both losses."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, ours: VGG19Features):
         super().__init__()
         from torchvision.models import vgg19
@@ -179,7 +182,11 @@ def compare(
         optim=OptimConfig(batch, betas=(0.5, 0.999)),
         precision=precision,
     )
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric = Fabric(
+        accelerator=device,
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]  # the configuration checked it
+    )
     features = VGG19Features("random").to(fabric.device)
     plain = PlainStep(
         Players(config, Fabric(accelerator=device, devices=1), False, False), features

@@ -3,11 +3,13 @@
 import json
 import math
 import os
+import shutil
 import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from aotgan.data.manifest import make_manifest
@@ -24,8 +26,8 @@ BINS = 6
 QUICK = RunOptions(device="cpu", workers=0, progress="none")
 
 
-@pytest.fixture(autouse=True)
-def tiny_scale(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def tiny_scale():
     scale = replace(
         SCALES["smoke"],
         name="tiny",
@@ -39,7 +41,9 @@ def tiny_scale(monkeypatch):
         log_every_steps=1,
         save_every_steps=2,
     )
-    monkeypatch.setitem(SCALES, "tiny", scale)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCALES, "tiny", scale)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +57,18 @@ def photographs(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def finished(photographs, tmp_path_factory):
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("runs")
+    return run("aotgan", "tiny", 1, str(photographs), out, options=QUICK), out
+
+
 @pytest.fixture
-def once(photographs, tmp_path):
-    """A run and its directory."""
-    record = run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK)
+def once(finished, tmp_path):
+    """A finished run and its directory below `tmp_path`."""
+    record, out = finished
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     return record, tmp_path / "tiny" / "aotgan" / "seed1"
 
 

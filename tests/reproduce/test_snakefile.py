@@ -20,9 +20,10 @@ def plan(tmp_path, *settings):
     """A dry run: what it prints, and how often each rule would run."""
     folders = [f"out={tmp_path / 'runs'}", f"figures={tmp_path / 'figures'}"]
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--cores", "2"]
+    command += ["--printshellcmds", "--workflow-profile", "none"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
-        [*command, "--workflow-profile", "none", "--config", *folders, *settings],
+        [*command, "--config", *folders, *settings],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -36,9 +37,9 @@ def plan(tmp_path, *settings):
 def test_each_run_is_a_job_and_the_results_are_one(tmp_path):
     text, jobs = plan(tmp_path, "seeds=0,1", "experiments=aotgan,aotgan-released")
     assert jobs == {"train": 4, "collect": 1, "all": 1, "total": 6}, text
-    assert "06_train_aotgan.ipynb" in text
-    for name in (*RESULTS, "records/aotgan-released-seed1.json"):
-        assert f"figures/smoke/{name}" in text
+    for run in ("experiment=aotgan seed=1", "experiment=aotgan-released seed=0"):
+        assert re.search(f"06_train_aotgan.ipynb .* scale=smoke .* {run}", text)
+    assert "--experiments aotgan,aotgan-released --seeds 0,1" in text
 
 
 def test_a_misspelt_setting_is_refused(tmp_path):
@@ -78,4 +79,5 @@ def test_a_new_seed_leaves_the_old_run_alone(tmp_path):
     make_results(tmp_path, [0])
     text, jobs = plan(tmp_path, "seeds=0,1")
     assert jobs == {"train": 1, "collect": 1, "all": 1, "total": 3}
-    assert "seed=1" in text
+    assert "experiment=aotgan seed=1" in text
+    assert "experiment=aotgan seed=0" not in text
