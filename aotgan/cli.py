@@ -273,7 +273,7 @@ def main() -> None:
     was something to save.
     """
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="aotgan", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):  # newer typer returns 130 of its own accord
         status = INTERRUPTED
     except (InputError, USAGE_ERROR) as error:

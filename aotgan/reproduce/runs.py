@@ -34,7 +34,7 @@ from aotgan.reproduce.records import (
 )
 from aotgan.reproduce.scales import get_scale, make_config
 from aotgan.training.config import TrainConfig, changes
-from aotgan.training.devices import RunOptions, check_device
+from aotgan.training.devices import RunOptions, check_processes
 from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer
 
@@ -92,7 +92,7 @@ def run(
     done = finished_record(directory, config, options.minutes, data_root)
     if done is not None:
         return done
-    check_device(options.device, options.devices)
+    check_processes(config, options)
     frechet_distance(config.loss.features)  # its network is missed now, not after the training
     manifest = evaluation_manifest(config.data.name, config.data.size_px, scale, data_root)
     options = replace(

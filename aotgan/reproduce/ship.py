@@ -32,8 +32,8 @@ parameters, {megabytes:.1f} MB), a small model that fills a hole in seconds on a
 ## Limits
 
 Trained for {steps:,} steps on small images: expect blurred fills of large holes, and results that
-get worse the further an image's size is from {size} px. The feature network is random where its name
-says so, which is not what the paper trains with. No claim of the paper rests on this model.
+get worse the further an image's size is from {size} px. The feature network is random where its
+name says so, which is not what the paper trains with. No claim of the paper rests on this model.
 
 {results}
 """

@@ -163,11 +163,13 @@ def compare(
     """Times both steps alternately and returns medians and ratios.
 
     Args:
-        size_px, batch: of the images.
+        size_px: side of the images.
+        batch: images in a step.
         rounds: timed pairs, after one untimed warm-up (three where something is compiled).
         width: first channels of generator and discriminator.
         device: Fabric's accelerator.
-        precision, compiled: of our step; the plain one is float32 and eager, as released.
+        precision: of our step; the plain one is float32, as released.
+        compiled: compile our generator; the plain one stays eager.
 
     Raises:
         InputError: no rounds.

@@ -69,19 +69,30 @@ def check_device(device: str, devices: int = 1) -> None:
         )
 
 
-def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
-    """Starts Fabric on the devices asked for; several of them run as data-parallel processes.
+def check_processes(config: TrainConfig, options: RunOptions) -> None:
+    """Refuses what cannot be started, before anything is built.
 
     Raises:
-        InputError: a device that is not there, a batch that the processes cannot share evenly, or
-            a launcher (torchrun, Slurm) that started another number of processes.
+        InputError: a device that is not there, or a batch that the processes cannot share evenly.
     """
     check_device(options.device, options.devices)
     world = options.devices * options.nodes
     if config.optim.batch_size % world:
         raise InputError(
-            f"batch_size={config.optim.batch_size} on {world} processes: must be divisible."
+            f"batch_size={config.optim.batch_size} on {world} processes: must be divisible. Use "
+            "another number of devices."
         )
+
+
+def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
+    """Starts Fabric on the devices asked for; several of them run as data-parallel processes.
+
+    Raises:
+        InputError: as `check_processes`, or a launcher (torchrun, Slurm) that started another
+            number of processes.
+    """
+    check_processes(config, options)
+    world = options.devices * options.nodes
     try:
         fabric = Fabric(
             accelerator=options.device,

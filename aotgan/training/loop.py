@@ -24,7 +24,7 @@ from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
 from aotgan.training.config import TrainConfig, changes
-from aotgan.training.devices import RunOptions, over_processes, start_fabric
+from aotgan.training.devices import RunOptions, check_processes, over_processes, start_fabric
 from aotgan.training.log import Interrupt, LossLog, Progress
 from aotgan.training.step import Players, Step
 
@@ -64,6 +64,7 @@ class Trainer:
         self.directory = Path(directory)
         self.options = options or RunOptions()
         self.on_sample = on_sample
+        check_processes(config, self.options)
         self.images = load_images(config.data.name, "train", data_root)
         self.samples = self._samples()
         prepare(self.directory)
