@@ -9,6 +9,7 @@ One run is one notebook job. It goes on where it was interrupted, and is made ag
 notebook or parameters change. Photographs of the training data appear in no figure.
 """
 
+import os
 import shlex
 import sys
 
@@ -45,6 +46,7 @@ FOLDER = f"{FIGURES}/{SCALE}"
 RESULTS = [f"{FOLDER}/{name}" for name in ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")]
 RECORDS = [f"{FOLDER}/records/{experiment}-seed{seed}.json" for experiment, seed in RUNS]
 PYTHON = shlex.quote(sys.executable)
+MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
 
 
 def arguments(wildcards):
@@ -81,7 +83,7 @@ rule train:
     params:
         arguments=arguments,
         gpu=gpu_choice,
-    threads: max(1, (workflow.cores or 1) // len(RUNS))
+    threads: min(max(1, (workflow.cores or 1) // len(RUNS)), MOST_THREADS)
     resources:
         gpu=1,
     message:

@@ -130,7 +130,7 @@ def evaluate(
     scale: Annotated[str, typer.Option(help="Decides size and number of pairs.")] = "smoke",
     data: Annotated[str, typer.Option(help="Image set, or a folder of photographs.")] = "bundled",
     data_root: DataRoot = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     csv: Annotated[
         Path | None, typer.Option(help="Also write the table here.", show_default="nowhere")
     ] = None,
@@ -140,10 +140,12 @@ def evaluate(
     from aotgan.models.weights import load_generator
     from aotgan.reproduce.runs import evaluate_generator, evaluation_manifest
     from aotgan.reproduce.scales import get_scale
-    from aotgan.training.devices import check_device
+    from aotgan.training.devices import find_device
+    from aotgan.training.loop import check_writable
 
-    size = get_scale(scale)
-    check_device(device)
+    size, device = get_scale(scale), find_device(device)
+    if csv is not None:
+        check_writable(csv.parent)
     generator = load_generator(model, device)
     manifest = evaluation_manifest(data, size.size_px, scale, data_root)
     result = evaluate_generator(generator, manifest, size.features, device)
@@ -171,18 +173,21 @@ def reproduce(
     `make reproduce` does the same through papermill and Snakemake; the records are equal.
     """
     from aotgan.reproduce.collect import collect
-    from aotgan.reproduce.experiments import get_experiment
     from aotgan.reproduce.runs import run
+    from aotgan.reproduce.scales import make_config
     from aotgan.training.devices import RunOptions
+    from aotgan.training.loop import check_writable
 
-    names = [get_experiment(name).name for name in experiments.split(",")]
-    numbers = _numbers(seeds)
+    names, numbers = experiments.split(","), _numbers(seeds)
+    pairs = [(name, seed) for name in names for seed in numbers]
+    for name, seed in pairs:
+        make_config(name, scale, seed, data)  # refuses what cannot be run before the first is
     options = RunOptions(device=device, progress="bar" if sys.stderr.isatty() else "lines")
-    for name in names:
-        for seed in numbers:
-            print(f"{name}, seed {seed}, scale {scale}", flush=True)
-            if run(name, scale, seed, data, out, data_root, options) is None:
-                raise typer.Exit(INTERRUPTED)
+    check_writable(figures)
+    for name, seed in pairs:
+        print(f"{name}, seed {seed}, scale {scale}", flush=True)
+        if run(name, scale, seed, data, out, data_root, options) is None:
+            raise typer.Exit(INTERRUPTED)
     for path in collect(scale, out, figures, names, numbers):
         print(path)
 
@@ -206,8 +211,11 @@ def bench(
     from aotgan.files import write_atomically
     from aotgan.training.bench import compare
     from aotgan.training.devices import check_device
+    from aotgan.training.loop import check_writable
 
     check_device(device)
+    if out is not None:
+        check_writable(out.parent)
     timing = compare(size_px, batch, rounds, width, device, precision, compiled)
     text = json.dumps(asdict(timing), indent=1)
     print(text)

@@ -69,6 +69,19 @@ def check_device(device: str, devices: int = 1) -> None:
         )
 
 
+def find_device(device: str) -> str:
+    """Returns the name that PyTorch has for a device; "auto" is the fastest one that is there.
+
+    Raises:
+        InputError: no such device.
+    """
+    check_device(device)
+    if device != "auto":
+        return device
+    there = (torch.cuda.is_available(), torch.backends.mps.is_available(), True)
+    return next(name for name, found in zip(("cuda", "mps", "cpu"), there, strict=True) if found)
+
+
 def check_processes(config: TrainConfig, options: RunOptions) -> None:
     """Refuses what cannot be started, before anything is built.
 

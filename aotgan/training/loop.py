@@ -5,6 +5,7 @@ step count is the whole state of the data stream: k steps, a kill, a resume and 
 steps, bit for bit on the CPU.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -282,12 +283,21 @@ def prepare(directory: Path) -> None:
     Raises:
         InputError: it cannot be made or written.
     """
+    check_writable(directory)
+    for name in (STATE, WEIGHTS, EMA_WEIGHTS):
+        for leftover in directory.glob(f".{name}.*"):
+            leftover.unlink(missing_ok=True)
+
+
+def check_writable(directory: Path) -> None:
+    """Makes a folder where there is none, so that its lack is noticed before any work.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name in (STATE, WEIGHTS, EMA_WEIGHTS):
-            for leftover in directory.glob(f".{name}.*"):
-                leftover.unlink(missing_ok=True)
-        probe = directory / ".writable"
+        probe = directory / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:

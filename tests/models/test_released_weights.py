@@ -165,7 +165,7 @@ def without(state, name):
 def authors_discriminator():
     """First and last layer of theirs; the old form of spectral norm makes weight_orig, _u, _v."""
     first = torch.nn.utils.spectral_norm(nn.Conv2d(3, 2, 4, bias=False))
-    return nn.ModuleDict({"conv": nn.ModuleDict({"0": first, "4": first, "8": nn.Conv2d(2, 1, 4)})})
+    return nn.ModuleDict({"conv": nn.ModuleDict({"0": first, "8": nn.Conv2d(2, 1, 4)})})
 
 
 def adam_state():
@@ -179,7 +179,7 @@ def adam_state():
 BAD_STATES = {
     "discriminator": (
         lambda s: authors_discriminator().state_dict(),
-        r"holds 6 entries, 0 of the 108 .* discriminator \(D\*\.pt\)\. Give the file named G",
+        r"holds 5 entries, 0 of the 108 .* discriminator \(D\*\.pt\)\. Give the file named G",
     ),
     "optimisers": (
         lambda s: {"optimG": adam_state(), "optimD": adam_state()},
