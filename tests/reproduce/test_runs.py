@@ -20,6 +20,7 @@ from aotgan.reproduce import runs
 from aotgan.reproduce.records import load_record
 from aotgan.reproduce.runs import evaluation_manifest, one_of_each_bin, run, sample_grid
 from aotgan.reproduce.scales import SCALES
+from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions
 
 BINS = 6
@@ -148,6 +149,24 @@ def test_more_steps_go_on_with_a_finished_run(once, photographs, tmp_path):
     assert longer.steps == longer.config["steps"] == 5
     assert load_record(directory / "record.json").steps == 5
     assert longer.train_seconds > record.train_seconds
+
+
+def test_weights_that_outgrow_their_record_have_none(once, photographs, tmp_path):
+    assert (
+        run(
+            "aotgan",
+            "tiny",
+            1,
+            str(photographs),
+            tmp_path,
+            options=QUICK,
+            steps=7,
+            on_sample=lambda trainer: os.kill(os.getpid(), signal.SIGINT),
+        )
+        is None
+    )
+    assert load_state(once[1] / "state.pt")["step"] == 6
+    assert not (once[1] / "record.json").exists()
 
 
 def test_a_time_limit_ends_a_run_and_no_limit_goes_on(photographs, tmp_path):

@@ -139,6 +139,17 @@ def test_both_players_step_by_adam_without_momentum(double, tiny):
         torch.testing.assert_close(new.detach(), expected, rtol=0, atol=1e-12)
 
 
+def test_gradients_do_not_pile_up_from_step_to_step(double, tiny):
+    """Without learning, steps repeat, but for the power iteration of D, which goes on."""
+    players, step, _ = build(tiny(learning_rate=1e-15, adversarial=0))
+    found = []
+    for _ in range(2):
+        step(*example())
+        found.append([[g.clone() for g in gradients(network)] for network in networks(players)])
+    assert_close(found[1][0], found[0][0])
+    assert_close(found[1][1], found[0][1], tolerance=0.6)
+
+
 def networks(players):
     return players.generator, players.discriminator
 
