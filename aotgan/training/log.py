@@ -21,6 +21,7 @@ from aotgan.training.devices import over_processes
 
 LOSSES = ("reconstruction", "perceptual", "style", "discriminator", "adversarial")
 NEVER = 2**62  # a step that no run reaches
+PATIENCE_S = 1.0
 
 
 class LossLog:
@@ -124,7 +125,8 @@ def read_log(path: str | Path) -> list[dict[str, float]]:
 class Interrupt:
     """Turns Ctrl-C and SIGTERM into a request that the loop obeys after the current step.
 
-    A second Ctrl-C interrupts at once. Outside the main thread signals are left alone.
+    A second Ctrl-C interrupts at once, but not within `PATIENCE_S`: a terminal and a job runner may
+    both pass on the same one. Outside the main thread signals are left alone.
 
     Args:
         announce: tell the user what is going to happen; one of several processes should.
@@ -133,6 +135,7 @@ class Interrupt:
     def __init__(self, announce: bool = True) -> None:
         self.announce = announce
         self.requested = False
+        self._since = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
@@ -149,8 +152,10 @@ class Interrupt:
 
     def _request(self, number: int, _: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
+            if time.monotonic() - self._since > PATIENCE_S:
+                raise KeyboardInterrupt
+            return
+        self.requested, self._since = True, time.monotonic()
         if self.announce:
             print("\nstopping soon; the run is saved and can be resumed", file=sys.stderr)
 

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+import time
 
 import pytest
 import torch
@@ -87,16 +88,19 @@ def test_a_file_that_is_no_log_is_refused(tmp_path):
             read_log(tmp_path / "log.csv")
 
 
-def test_ctrl_c_is_a_request_and_a_second_one_an_order(capsys):
+def test_ctrl_c_is_a_request_and_a_second_one_an_order(capsys, monkeypatch):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Interrupt() as interrupt:
         assert not interrupt.requested
         os.kill(os.getpid(), signal.SIGTERM)
         assert interrupt.requested
         assert "saved and can be resumed" in capsys.readouterr().err
+        os.kill(os.getpid(), signal.SIGINT)  # the same Ctrl-C by another way
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr("aotgan.training.log.PATIENCE_S", 0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-            signal.pause()
+            time.sleep(1)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 

@@ -149,7 +149,9 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(tiny, straight, tmp_path):
     assert_same_run(tmp_path, straight)
 
 
-def test_a_second_ctrl_c_leaves_the_last_state(tiny, tmp_path):
+def test_a_second_ctrl_c_leaves_the_last_state(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("aotgan.training.log.PATIENCE_S", 0)
+
     def press_twice(trainer):
         if trainer.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
