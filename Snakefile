@@ -1,9 +1,9 @@
 """Every table and figure, from the declared experiments to figures/<scale>/.
 
-    snakemake --cores all                                         a check of the pipeline, minutes
+    snakemake --cores all                                       a check of the pipeline, minutes
     snakemake --cores all --config scale=laptop seeds=0,1,2 data_root=/path/to/sets
-    snakemake --cores 8 --resources gpu=2 --config scale=gpu gpus=2    two runs at a time, a GPU each
-    snakemake --executor slurm --jobs 20 --config scale=gpu            with the plugin of that name
+    snakemake --cores 8 --resources gpu=2 --config scale=gpu gpus=2    two runs at a time
+    snakemake --executor slurm --jobs 20 --config scale=gpu     with the plugin of that name
 
 One run is one notebook job. It goes on where it was interrupted, and is made again when its
 notebook or parameters change. Photographs of the training data appear in no figure.
@@ -43,10 +43,14 @@ RUNS = [(experiment, seed) for experiment in EXPERIMENTS for seed in SEEDS]
 NOTEBOOK = "notebooks/06_train_aotgan.ipynb"
 RUN = f"{OUT}/{SCALE}/{{experiment}}/seed{{seed}}"
 FOLDER = f"{FIGURES}/{SCALE}"
-RESULTS = [f"{FOLDER}/{name}" for name in ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")]
+NAMES = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
+RESULTS = [f"{FOLDER}/{name}" for name in NAMES]
 RECORDS = [f"{FOLDER}/records/{experiment}-seed{seed}.json" for experiment, seed in RUNS]
 PYTHON = shlex.quote(sys.executable)
 MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
+# By default a waiting thread spins: where others use the cores too, a step then takes fifty times
+# as long. A passive one gives its core away.
+PATIENCE = "OMP_WAIT_POLICY=passive"
 
 
 def arguments(wildcards):
@@ -89,7 +93,8 @@ rule train:
     message:
         "training {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "{params.gpu} {PYTHON} -m aotgan.reproduce.notebooks {input} {output} {params.arguments}"
+        "{PATIENCE} {params.gpu} {PYTHON} -m aotgan.reproduce.notebooks {input} {output:q}"
+        " {params.arguments}"
 
 
 rule collect:

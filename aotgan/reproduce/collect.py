@@ -25,7 +25,7 @@ from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, record_name, write
 from aotgan.training.log import read_log
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
-FILLS, CURVES = "fills.png", "loss_curves.png"
+FILLS, CURVES, LOG = "fills.png", "loss_curves.png", "log.csv"
 PICTURES_NOTE = f"""![Held-out photographs: masked, filled, original]({FILLS})
 
 Whatever the runs were trained on, these are the bundled test photographs (astronaut by NASA, public
@@ -52,8 +52,8 @@ def collect(
         seeds: those to collect; by default all that are there.
 
     Returns:
-        The files written: aotgan.md, aotgan.csv, loss_curves.png, fills.png and
-        records/<experiment>-seed<k>.json.
+        The files written: aotgan.md, aotgan.csv, loss_curves.png, fills.png, and for each run
+        records/<experiment>-seed<k>.json with its loss table beside it as .csv.
 
     Raises:
         InputError: an unknown scale, a run that is asked for but not finished, or runs that do
@@ -70,12 +70,13 @@ def collect(
     _check_complete(scale, out, [record for _, record in runs], experiments, seeds)
     target = Path(figures) / scale
     written = write_tables(scale, [record for _, record in runs], figures, [PICTURES_NOTE])
-    curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / "log.csv") for folder, r in runs}
+    curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / LOG) for folder, r in runs}
     written.append(save_figure(loss_curves(curves), target / CURVES))
     written.append(save_figure(_filled_photographs(runs), target / FILLS))
     for folder, record in runs:
         copy = target / "records" / record_name(record)
         written.append(write_atomically(copy, (folder / RECORD).read_bytes()))
+        written.append(write_atomically(copy.with_suffix(".csv"), (folder / LOG).read_bytes()))
     return written
 
 

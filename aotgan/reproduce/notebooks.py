@@ -272,6 +272,9 @@ def main(arguments: Sequence[str]) -> int:
     except (InputError, NotebookError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last saved step", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,6 +1,7 @@
 """Where and how a run is carried out: devices, processes, intervals, progress display."""
 
 import inspect
+import os
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
+from torch.distributed import is_torchelastic_launched
 from torch.nn.parallel import DistributedDataParallel
 
 from aotgan.errors import InputError
@@ -86,10 +88,17 @@ def check_processes(config: TrainConfig, options: RunOptions) -> None:
     """Refuses what cannot be started, before anything is built.
 
     Raises:
-        InputError: a device that is not there, or a batch that the processes cannot share evenly.
+        InputError: a device that is not there, a launcher that started another number of processes
+            than the options say, or a batch that the processes cannot share evenly.
     """
     check_device(options.device, options.devices)
     world = options.devices * options.nodes
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if is_torchelastic_launched() and launched != world:
+        raise InputError(
+            f"torchrun started {launched} processes, but devices={options.devices} and "
+            f"nodes={options.nodes} were given: their product must be that number."
+        )
     if config.optim.batch_size % world:
         raise InputError(
             f"batch_size={config.optim.batch_size} on {world} processes: must be divisible. Use "
@@ -101,10 +110,8 @@ def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
     """Starts Fabric on the devices asked for; several of them run as data-parallel processes.
 
     Raises:
-        InputError: as `check_processes`, or a launcher (torchrun, Slurm) that started another
-            number of processes.
+        InputError: Fabric refuses; `check_processes` has found the likely reasons before.
     """
-    check_processes(config, options)
     world = options.devices * options.nodes
     try:
         fabric = Fabric(

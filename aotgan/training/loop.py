@@ -237,8 +237,8 @@ class Trainer:
         bad = self.log.first_bad_step(self.fabric)
         if bad is not None:
             raise FloatingPointError(
-                f"a loss is not finite in {self._about(bad)}. The state on disk is from before. "
-                "Try precision 32-true or a lower learning rate."
+                f"a loss is not finite in {self._about(bad)}. What is on disk is from before. Try "
+                "precision 32-true or a lower learning rate."
             )
 
     def _about(self, step: int) -> str:

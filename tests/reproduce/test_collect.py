@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from aotgan.data.catalogue import BUNDLED_TEST
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
@@ -104,8 +105,7 @@ def test_figures_show_bundled_photographs_whatever_the_training_data(
     )
     monkeypatch.setattr(module, "save_figure", lambda figure, path: path)
     collected(tmp_path)
-    packages = {path.parts[-3] for path in shown["c"].image_paths.values()}
-    assert packages <= {"skimage", "datasets"}
+    assert {path.stem for path in shown["c"].image_paths.values()} == set(BUNDLED_TEST)
     assert len({pair.bin for _, _, pair in shown["c"]}) == 6
     assert shown["n"] == "pipeline check,\n20 steps"
 

@@ -1,5 +1,6 @@
 """The drawing of Fig. 2 says what the two networks and the configuration are."""
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -18,13 +19,16 @@ def labels(figure):
     return Counter(text.replace("\n", " ") for text in texts if text)
 
 
-def full_size(variant="paper"):
+@functools.cache
+def full_size(variant):
+    """Texts of the drawing of the networks as they are in the paper."""
     with torch.device("meta"):  # drawing needs the layers, not their weights
-        return Generator(variant), Discriminator()
+        networks = Generator(variant), Discriminator()
+    return labels(draw_overview(*networks))
 
 
 def test_sizes_and_counts_are_the_papers():
-    texts = labels(draw_overview(*full_size("released")))
+    texts = full_size("released")
     assert texts["Generator G, 15,200,835 parameters"] == 1
     assert any("2,763,777 parameters" in text and "70 × 70 px" in text for text in texts)
     assert texts["8 AOT blocks, rates 1, 2, 4, 8"] == 1
@@ -36,19 +40,19 @@ def test_sizes_and_counts_are_the_papers():
 
 
 def test_the_two_decoders_are_told_apart():
-    paper, released = (labels(draw_overview(*full_size(v))) for v in ("paper", "released"))
+    paper, released = full_size("paper"), full_size("released")
     assert (paper["decoder, transposed"], paper["4×4 ↑2"], paper["↑2 3×3"]) == (1, 2, 0)
     assert (released["decoder, bilinear"], released["4×4 ↑2"], released["↑2 3×3"]) == (1, 0, 2)
 
 
 def test_the_fill_value_is_told_apart():
-    paper, released = (labels(draw_overview(*full_size(v))) for v in ("paper", "released"))
+    paper, released = full_size("paper"), full_size("released")
     assert paper["$x\\,(1-m)$"] == 1
     assert released["$x$, hole = 1"] == 1
 
 
 def test_loss_weights_are_those_of_equation_8():
-    texts = " | ".join(labels(draw_overview(*full_size())))
+    texts = " | ".join(full_size("paper"))
     for words in ("0.01 ×  $D(z)", "1 ×  L1", "0.1 ×  VGG-19", "250 ×  Gram"):
         assert words in texts
 

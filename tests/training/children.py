@@ -12,14 +12,14 @@ from aotgan.training.config import TrainConfig
 from aotgan.training.loop import RunOptions, Trainer
 
 
-def train(config, directory, options):
-    """A run whose steps last 50 ms or more, so that a kill finds it at work."""
+def train(config, directory, options, last):
+    """A run whose steps last 50 ms or more and whose step `last` lasts until it is killed."""
     torch.set_num_threads(1)
     trainer = Trainer(
         TrainConfig.from_dict(config),
         directory,
         RunOptions(device="cpu", progress="none", sample_every_steps=1, **options),
-        on_sample=lambda _: time.sleep(0.05),
+        on_sample=lambda trainer: time.sleep(3600 if trainer.step == last else 0.05),
     )
     trainer.fit()
 

@@ -117,17 +117,17 @@ def test_the_moving_average_is_that_of_the_weights(tiny, tmp_path):
 
 def test_kills_and_resumes_change_not_a_bit(tiny, straight, tmp_path, start):
     config, state, rng = averaging(tiny), tmp_path / "state.pt", np.random.default_rng()
-    for workers in (1, 0):
+    for workers, last in ((1, 5), (0, 9)):
         before = state.stat().st_ino if state.exists() else None
-        process = start("train", config.to_dict(), tmp_path, OFTEN | {"workers": workers})
+        process = start("train", config.to_dict(), tmp_path, OFTEN | {"workers": workers}, last)
         while not state.exists() or state.stat().st_ino == before:
             assert process.is_alive()
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.2))
+        time.sleep(rng.uniform(0, 0.3))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        assert 2 <= load_state(state)["step"] < 12
+        assert 2 <= load_state(state)["step"] < last
     assert run(config, tmp_path)[1] == "steps"
     assert_same_run(tmp_path, straight)
 
@@ -296,6 +296,14 @@ def test_impossible_options_are_refused_before_anything_is_written(
     with pytest.raises(InputError, match=expected):
         Trainer(tiny(), tmp_path, RunOptions(**QUICK | options))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_launcher_that_started_other_processes_is_noticed(tiny, tmp_path, monkeypatch):
+    """Else each of them would be a run of its own in the same directory."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="torchrun started 2 processes, but devices=1 and nodes=1"):
+        Trainer(tiny(), tmp_path, RunOptions(**QUICK))
 
 
 def processes(start, *arguments, **more):
