@@ -66,10 +66,13 @@ def test_finished_runs_become_tables_figures_and_records(tmp_path, make_run):
     folders = [make_run(seed=seed) for seed in (0, 1)]
     make_run(seed=2, finished=False)
     files = collected(tmp_path)
-    assert files.keys() == FILES | {"records/aotgan-seed0.json", "records/aotgan-seed1.json"}
+    originals = {}
     for seed, folder in enumerate(folders):
-        copy = files[f"records/aotgan-seed{seed}.json"]
-        assert copy.read_bytes() == (folder / "record.json").read_bytes()
+        originals[f"records/aotgan-seed{seed}.json"] = folder / "record.json"
+        originals[f"records/aotgan-seed{seed}.csv"] = folder / "log.csv"
+    assert files.keys() == FILES | originals.keys()
+    for name, original in originals.items():
+        assert files[name].read_bytes() == original.read_bytes()
     assert "records/aotgan-seed0.json, records/aotgan-seed1.json" in files["aotgan.md"].read_text()
     for name in ("fills.png", "loss_curves.png"):
         assert name in files["aotgan.md"].read_text()
@@ -89,9 +92,9 @@ def test_only_the_runs_asked_for_are_collected(tmp_path, make_run, monkeypatch):
     for experiment in ("aotgan", "aotgan-released"):
         for seed in (0, 1):
             make_run(experiment, seed)
-    records = {name for name in collected(tmp_path, ["aotgan"], [1]) if "records" in name}
+    records = {name for name in collected(tmp_path, ["aotgan"], [1]) if name.endswith("json")}
     assert records == {"records/aotgan-seed1.json"}
-    everything = {name for name in collected(tmp_path) if "records" in name}
+    everything = {name for name in collected(tmp_path) if name.endswith("json")}
     assert len(everything) == 4
 
 

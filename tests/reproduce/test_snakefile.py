@@ -53,7 +53,8 @@ def make_results(tmp_path, seeds):
     runs = [tmp_path / "runs" / "smoke" / "aotgan" / f"seed{seed}" for seed in seeds]
     made = [run / "train.ipynb" for run in runs]
     made += [tmp_path / "figures" / "smoke" / name for name in RESULTS]
-    made += [tmp_path / "figures" / "smoke" / f"records/aotgan-seed{seed}.json" for seed in seeds]
+    records = tmp_path / "figures" / "smoke" / "records"
+    made += [records / f"aotgan-seed{seed}.{kind}" for seed in seeds for kind in ("csv", "json")]
     for path in made:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
