@@ -45,11 +45,8 @@ RUN = f"{OUT}/{SCALE}/{{experiment}}/seed{{seed}}"
 FOLDER = f"{FIGURES}/{SCALE}"
 NAMES = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
 RESULTS = [f"{FOLDER}/{name}" for name in NAMES]
-RECORDS = [
-    f"{FOLDER}/records/{experiment}-seed{seed}.{kind}"
-    for experiment, seed in RUNS
-    for kind in ("json", "csv")
-]
+RECORD = f"{FOLDER}/records/{{}}-seed{{}}.{{}}"
+RECORDS = [RECORD.format(*run, kind) for run in RUNS for kind in ("json", "csv")]
 PYTHON = shlex.quote(sys.executable)
 MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
 # By default a waiting thread spins: where others use the cores too, a step then takes fifty times
