@@ -1,6 +1,7 @@
 """The command line: one verb a job. Bad input ends with one line on stderr, not a traceback."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -11,6 +12,10 @@ from aotgan.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# OpenMP's threads would spin while they wait, which costs more than it gains on a busy machine. Set
+# before torch is imported; a value of the user's stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
