@@ -40,7 +40,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "aotgan",
             "AOT-GAN as the paper's text has it",
-            rows=(("1", "AOT-GAN"), ("5", "AOT block + gated residual + SM-PatchGAN"), ("7", "SM-PatchGAN")),
+            rows=(
+                ("1", "AOT-GAN"),
+                ("5", "AOT block + gated residual + SM-PatchGAN"),
+                ("7", "SM-PatchGAN"),
+            ),
             generator={"variant": "paper"},
         ),
         Experiment(
