@@ -120,10 +120,10 @@ def list_() -> None:
     print("experiments")
     for experiment in EXPERIMENTS.values():
         rows = ", ".join(f"Table {table} {row}" for table, row in experiment.rows)
-        print(f"  {experiment.name:18} {experiment.title}{f' ({rows})' if rows else ''}")
+        print(f"  {experiment.name:20} {experiment.title}{f' ({rows})' if rows else ''}")
     print("scales")
     for scale in SCALES.values():
-        print(f"  {scale.name:18} {scale.size_px} px, width {scale.width}, {scale.steps} steps")
+        print(f"  {scale.name:20} {scale.size_px} px, width {scale.width}, {scale.steps} steps")
 
 
 @app.command()

@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 
-RESIDUALS = ("identity", "gated", "gatedconv", "concat1x1")
+RESIDUALS = (
+    "identity",
+    "gated",
+    "gatedconv",
+    "gatedconv-only",
+    "concat1x1",
+    "concat1x1-added",
+)
 GATES = ("sigmoid", "normalised")
 
 
@@ -107,36 +114,51 @@ class GatedConvResidual(nn.Module):
 
     Gated convolution multiplies features by a learned soft selection computed from the layer's
     input; here the features are x2, and the input is kept by an identity connection.
+
+    Args:
+        channels: C.
+        added: False leaves the identity connection out: x2 s.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, added: bool = True):
         super().__init__()
+        self.added = added
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Merges input x1 and learned residual x2, both (B, C, H, W)."""
-        return x1 + x2 * torch.sigmoid(self.conv(x1))
+        selected = x2 * torch.sigmoid(self.conv(x1))
+        return x1 + selected if self.added else selected
 
 
 class ConcatResidual(nn.Module):
-    """A 1x1 convolution of [x1, x2]: Table 6's "1x1 conv."."""
+    """A 1x1 convolution of [x1, x2]: Table 6's "1x1 conv.".
 
-    def __init__(self, channels: int):
+    Args:
+        channels: C.
+        added: True adds it to x1.
+    """
+
+    def __init__(self, channels: int, added: bool = False):
         super().__init__()
+        self.added = added
         self.conv = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Merges input x1 and learned residual x2, both (B, C, H, W)."""
-        return self.conv(torch.cat([x1, x2], dim=1))
+        mixed = self.conv(torch.cat([x1, x2], dim=1))
+        return x1 + mixed if self.added else mixed
 
 
 def make_residual(name: str, channels: int, gate: str) -> nn.Module:
     """Builds one of `RESIDUALS`."""
     if name == "gated":
         return GatedResidual(channels, gate)
-    if name == "gatedconv":
-        return GatedConvResidual(channels)
-    return IdentityResidual() if name == "identity" else ConcatResidual(channels)
+    if name.startswith("gatedconv"):
+        return GatedConvResidual(channels, added=name == "gatedconv")
+    if name.startswith("concat1x1"):
+        return ConcatResidual(channels, added=name == "concat1x1-added")
+    return IdentityResidual()
 
 
 class AOTBlock(nn.Module):

@@ -2,13 +2,22 @@
 
 An experiment says what is trained; a scale (`aotgan.reproduce.scales`) says how big; together with
 a seed they are a run. A row that several tables share is one experiment with several rows.
+
+Table 6 leaves two rows open. "GatedConv" is x1 + x2 sigmoid(conv(x1)): the selection of gated
+convolution applied to what the block learns, with the identity connection that the other rows have
+too, so that only the aggregation differs. "1x1 conv." is the concatenation of section 4.7.2 and
+nothing else. The other reading of each is declared as an alternative.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aotgan.data.masks import RATIO_BINS
 from aotgan.errors import InputError
+
+ABLATION_BINS = ((0.4, 0.5),)  # the masks of Tables 4 to 7
+READINGS = "readings"  # the table of paper against released code, in place of a number
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,11 @@ class Experiment:
     Attributes:
         name: unique, used for folders: letters, digits and hyphens.
         title: one line for captions.
-        rows: (table, row label) pairs that this run feeds.
+        group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code) or
+            "alternatives" (of rows that the paper leaves open).
+        rows: (table, row label) pairs that this run feeds, labels as in published.csv.
+        subject: "faces" or "scenes"; a scale says which image set that is.
+        bins: bounds of the hole fractions on which it is measured.
         generator: arguments of `aotgan.models.Generator`, without the width, which is the scale's.
         loss, optim, data: fields of the training configuration that differ from the scale's.
         train_more: factor on the scale's steps.
@@ -26,7 +39,10 @@ class Experiment:
 
     name: str
     title: str
+    group: str
     rows: tuple[tuple[str, str], ...] = ()
+    subject: str = "faces"
+    bins: tuple[tuple[float, float], ...] = ABLATION_BINS
     generator: Mapping[str, Any] = field(default_factory=dict)
     loss: Mapping[str, Any] = field(default_factory=dict)
     optim: Mapping[str, Any] = field(default_factory=dict)
@@ -34,35 +50,101 @@ class Experiment:
     train_more: float = 1.0
 
 
+def _main(name: str, title: str, **settings: Any) -> Experiment:
+    return Experiment(name, title, "main", subject="scenes", bins=RATIO_BINS, **settings)
+
+
+def _rates(*rates: int, rows: tuple[tuple[str, str], ...] = ()) -> Experiment:
+    """A row of Table 4: these dilation rates, identity connections and a plain PatchGAN."""
+    return Experiment(
+        "rates-" + "-".join(map(str, rates)),
+        f"dilation rates {', '.join(map(str, rates))}",
+        "ablations",
+        rows=(("4", "rates " + ",".join(map(str, rates))), *rows),
+        generator={"rates": rates, "residual": "identity"},
+        loss={"objective": "patchgan"},
+    )
+
+
+def _residual(
+    name: str, residual: str, rows: tuple[tuple[str, str], ...], group: str = "ablations"
+) -> Experiment:
+    """A row of Table 6: this connection in the block and a plain PatchGAN."""
+    return Experiment(
+        f"residual-{name}",
+        f"residual connection {residual}",
+        group,
+        rows=rows,
+        generator={"residual": residual},
+        loss={"objective": "patchgan"},
+    )
+
+
+def _reading(name: str, label: str, **settings: Any) -> Experiment:
+    """The full model with one choice changed from the text's to the released code's."""
+    return Experiment(name, label, READINGS, rows=((READINGS, label),), **settings)
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        Experiment(
-            "aotgan",
-            "AOT-GAN as the paper's text has it",
-            rows=(
-                ("1", "AOT-GAN"),
-                ("5", "AOT block + gated residual + SM-PatchGAN"),
-                ("7", "SM-PatchGAN"),
-            ),
-            generator={"variant": "paper"},
+        _main("aotgan", "AOT-GAN as the paper's text has it", rows=(("1", "AOT-GAN"),)),
+        _main(
+            "aotgan-demo",
+            "AOT-GAN, trained longer: the model that the package ships",
+            train_more=4.0,
+        ),
+        _rates(1),
+        _rates(2),
+        _rates(1, 2),
+        _rates(2, 8),
+        _rates(1, 2, 8),
+        _rates(1, 2, 4, 8, rows=(("5", "AOT block"), ("6", "identity"))),
+        _residual("gatedconv", "gatedconv", (("6", "GatedConv"),)),
+        _residual("1x1", "concat1x1", (("6", "1x1 conv"),)),
+        _residual(
+            "gated",
+            "gated",
+            (("5", "AOT block + gated residual"), ("6", "gated (ours)"), ("7", "PatchGAN")),
         ),
         Experiment(
+            "hm-patchgan",
+            "AOT-GAN with HM-PatchGAN",
+            "ablations",
+            rows=(("7", "HM-PatchGAN"),),
+            loss={"objective": "hm-patchgan"},
+        ),
+        Experiment(
+            "sm-patchgan",
+            "AOT-GAN: all of its parts",
+            "ablations",
+            rows=(
+                ("5", "AOT block + gated residual + SM-PatchGAN"),
+                ("7", "SM-PatchGAN"),
+                (READINGS, "as the text has it"),
+            ),
+        ),
+        _reading("objective-released", "objective: released", loss={"objective": "released"}),
+        _reading("objective-mmagic", "objective: mmagic", loss={"objective": "mmagic"}),
+        _reading("objective-none", "objective: none", loss={"objective": "none"}),
+        _reading("gate-normalised", "gate: normalised, reversed", generator={"gate": "normalised"}),
+        _reading("adam-released", "Adam: betas 0.5, 0.999", optim={"betas": (0.5, 0.999)}),
+        _reading("losses-prediction", "losses: on the raw output", loss={"on_composite": False}),
+        _reading("decoder-bilinear", "decoder: bilinear", generator={"upsampling": "bilinear"}),
+        _reading("fill-white", "mask fill: 1", generator={"fill": 1.0}),
+        _reading(
             "aotgan-released",
-            "AOT-GAN as the authors' code has it",
+            "everything as released",
             generator={"variant": "released"},
             loss={"objective": "released", "on_composite": False},
             optim={"betas": (0.5, 0.999)},
             data={"crop_scale": (0.08, 1.0), "crop_aspect": (3 / 4, 4 / 3), "jitter": 0.05},
         ),
-        Experiment(
-            "aotgan-demo",
-            "AOT-GAN, trained longer: the model that the package ships",
-            generator={"variant": "paper"},
-            train_more=4.0,
-        ),
+        _residual("gatedconv-only", "gatedconv-only", (), "alternatives"),
+        _residual("1x1-added", "concat1x1-added", (), "alternatives"),
     )
 }
+GROUPS = tuple(dict.fromkeys(experiment.group for experiment in EXPERIMENTS.values()))
 
 
 def get_experiment(name: str) -> Experiment:
@@ -70,3 +152,21 @@ def get_experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]
+
+
+def select(names: Iterable[str]) -> list[str]:
+    """Returns the experiments that names of experiments or groups stand for, each once, in order.
+
+    Raises:
+        InputError: an unknown name; the message lists the valid ones.
+    """
+    chosen: dict[str, None] = {}
+    for name in names:
+        members = [e.name for e in EXPERIMENTS.values() if e.group == name]
+        if not members and name not in EXPERIMENTS:
+            raise InputError(
+                f"no experiment or group {name!r}: choose of the groups {', '.join(GROUPS)} and "
+                f"the experiments {', '.join(EXPERIMENTS)}."
+            )
+        chosen |= dict.fromkeys(members or [name])
+    return list(chosen)

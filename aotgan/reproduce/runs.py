@@ -1,16 +1,18 @@
 """One run from start to record: train, evaluate on fixed pairs, write down what was measured.
 
 A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
-`samples.png`, and, when it is finished, `record.json`. The same call goes on where it stopped.
+`samples.png`, and, when it is finished, `record.json` and `pairs.csv`, the measurements of each
+image-mask pair. The same call goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
@@ -18,12 +20,14 @@ from torchvision.utils import make_grid, save_image
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.images import to_tensor
 from aotgan.data.manifest import Manifest, make_manifest
+from aotgan.data.masks import RATIO_BINS
 from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
 from aotgan.metrics.report import Evaluation, evaluate
 from aotgan.models.generator import Generator, composite, erase
+from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.records import (
     Record,
     environment,
@@ -39,6 +43,7 @@ from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer
 
 RECORD = "record.json"
+PAIRS = "pairs.csv"
 SAMPLES = "samples.png"
 EVALUATION_SEED = 0  # the pairs are the same for every run of a scale and data set
 UNFINISHED = "interrupt"
@@ -94,7 +99,8 @@ def run(
         return done
     check_processes(config, options)
     frechet_distance(config.loss.features)  # its network is missed now, not after the training
-    manifest = evaluation_manifest(config.data.name, config.data.size_px, scale, data_root)
+    bins = get_experiment(experiment).bins
+    manifest = evaluation_manifest(config.data.name, config.data.size_px, scale, data_root, bins)
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -108,7 +114,8 @@ def run(
         (directory / RECORD).unlink(missing_ok=True)  # of a shorter time; the weights outgrow it
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
         return None
-    record = measure(trainer, manifest, experiment, scale)
+    record, per_image = measure(trainer, manifest, experiment, scale)
+    write_atomically(directory / PAIRS, pairs_csv(per_image))
     save_record(record, directory / RECORD)
     return record
 
@@ -142,16 +149,27 @@ def finished_record(
 
 
 def evaluation_manifest(
-    data: str, size_px: int, scale: str, data_root: str | Path | None = None
+    data: str,
+    size_px: int,
+    scale: str,
+    data_root: str | Path | None = None,
+    bins: Sequence[tuple[float, float]] = RATIO_BINS,
 ) -> Manifest:
-    """Returns the image-mask pairs on which every run of a scale and data set is measured."""
+    """Returns the image-mask pairs on which every run of a scale, data set and bins is measured."""
     test = load_images(data, "test", data_root)
-    pairs = get_scale(scale).pairs_per_bin
-    return make_manifest(test.files, size_px, per_bin=pairs, seed=EVALUATION_SEED)
+    each = get_scale(scale).pairs // len(bins)
+    return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED)
 
 
-def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -> Record:
-    """Evaluates a trained run, raw weights and moving average, and composes its record."""
+def measure(
+    trainer: Trainer, manifest: Manifest, experiment: str, scale: str
+) -> tuple[Record, pd.DataFrame]:
+    """Evaluates a trained run, raw weights and moving average.
+
+    Returns:
+        Its record, and the measurements of each pair: weights ("raw", "ema"), then the columns of
+        `aotgan.metrics.report.Evaluation.per_image`.
+    """
     config, device = trainer.config, trainer.fabric.device
     networks = {"raw": trainer.players.generator}
     if trainer.average is not None:
@@ -162,7 +180,8 @@ def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -
         for name, network in networks.items()
     }
     rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
-    return Record(
+    per_image = pd.concat({name: result.per_image for name, result in results.items()})
+    record = Record(
         experiment=experiment,
         scale=scale,
         seed=config.seed,
@@ -190,6 +209,12 @@ def measure(trainer: Trainer, manifest: Manifest, experiment: str, scale: str) -
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},
         environment=environment(device) | {"processes": trainer.fabric.world_size},
     )
+    return record, per_image.rename_axis(["weights", None]).reset_index(level="weights")
+
+
+def pairs_csv(per_image: pd.DataFrame) -> str:
+    """Returns the measurements of each pair as CSV, five significant digits."""
+    return per_image.to_csv(index=False, float_format="%.5g", lineterminator="\n")
 
 
 def evaluate_generator(

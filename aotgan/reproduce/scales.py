@@ -7,6 +7,7 @@ gradient on the prediction is 13 times that of L1 (measured at width 16) and not
 Where the features are random, the weight is `RANDOM_STYLE`, scaled with their width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aotgan.errors import InputError
@@ -23,14 +24,14 @@ class Scale:
     Attributes:
         name: "smoke", "laptop", "gpu" or "paper".
         about: what a table at this scale is worth, for its caption.
-        data: set that is used unless another is named.
+        sets: image set of each subject, used unless another is named.
         size_px: side of the images.
         width: channels of the generator's and the discriminator's first layers; 64 in the paper.
         features: feature network of perceptual and style loss, and of the Frechet distance.
         feature_width: its first stage.
         steps: training steps; batch_size images each.
         ema_decay: moving average of the weights, evaluated beside the raw ones; None for none.
-        pairs_per_bin: evaluated image-mask pairs in each mask-ratio bin.
+        pairs: evaluated image-mask pairs, spread evenly over the bins of the experiment.
         log_every_steps: rows of the loss table.
         save_every_steps: training state and sample pictures.
         precision: Fabric's name.
@@ -39,14 +40,14 @@ class Scale:
 
     name: str
     about: str
-    data: str
+    sets: Mapping[str, str]
     size_px: int
     width: int
     features: str
     feature_width: int
     steps: int
     ema_decay: float | None
-    pairs_per_bin: int
+    pairs: int
     log_every_steps: int
     save_every_steps: int
     batch_size: int = 8
@@ -60,42 +61,42 @@ SCALES: dict[str, Scale] = {
         Scale(
             "smoke",
             "a check of the pipeline: the numbers say nothing about the method",
-            data="bundled",
+            sets={"faces": "bundled", "scenes": "bundled"},
             size_px=64,
             width=16,
             features="random",
             feature_width=16,
             steps=150,
             ema_decay=None,
-            pairs_per_bin=4,
+            pairs=24,
             log_every_steps=10,
             save_every_steps=50,
         ),
         Scale(
             "laptop",
             "quarter width and few steps: orderings need seeds and paired tests",
-            data="scenes",
+            sets={"faces": "faces", "scenes": "scenes"},
             size_px=128,
             width=16,
             features="random",
             feature_width=16,
             steps=1500,
             ema_decay=0.995,
-            pairs_per_bin=100,
+            pairs=600,
             log_every_steps=25,
             save_every_steps=250,
         ),
         Scale(
             "gpu",
             "full width, a quarter of the paper's side, minutes of training",
-            data="scenes",
+            sets={"faces": "faces", "scenes": "scenes"},
             size_px=128,
             width=64,
             features="random",
             feature_width=64,
             steps=5000,
             ema_decay=0.999,
-            pairs_per_bin=300,
+            pairs=1800,
             log_every_steps=50,
             save_every_steps=1000,
             precision="bf16-mixed",
@@ -104,14 +105,14 @@ SCALES: dict[str, Scale] = {
         Scale(
             "paper",
             "the paper's settings; it gives no step count, the released code one million",
-            data="places2",
+            sets={"faces": "celeba-hq", "scenes": "places2"},
             size_px=512,
             width=64,
             features="imagenet",
             feature_width=64,
             steps=1_000_000,
             ema_decay=None,
-            pairs_per_bin=6000,
+            pairs=36_000,
             log_every_steps=100,
             save_every_steps=5000,
         ),
@@ -139,10 +140,11 @@ def make_config(
         steps: training steps, instead of the scale's.
     """
     what, size = get_experiment(experiment), get_scale(scale)
+    images = DataConfig(name=data or size.sets[what.subject], size_px=size.size_px)
     return TrainConfig(
         generator={**what.generator, "width": size.width},
         discriminator_width=size.width,
-        data=replace(DataConfig(name=data or size.data, size_px=size.size_px), **what.data),
+        data=replace(images, **what.data),
         loss=replace(_loss(size), **what.loss),
         optim=replace(
             OptimConfig(size.batch_size, ema_decay=size.ema_decay),

@@ -40,6 +40,7 @@ class Players:
         optim = config.optim
         torch.manual_seed(config.seed)  # the same weights on every process
         self.generator = Generator(**config.generator)
+        torch.manual_seed(config.seed)  # and beside every architecture of the generator
         self.discriminator = Discriminator(config.discriminator_width)
         if config.data.size_px < self.generator.min_side:
             raise InputError(

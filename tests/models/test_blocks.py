@@ -67,11 +67,13 @@ def np_merge(x1, x2, p, residual, gate):
     if residual == "identity":
         return x1 + x2
     weight, bias = p["merge.conv.weight"], p["merge.conv.bias"]
-    if residual == "concat1x1":
+    if residual.startswith("concat1x1"):
         both = np.concatenate([x1, x2])
-        return np.einsum("oc,chw->ohw", weight[:, :, 0, 0], both) + bias[:, None, None]
-    if residual == "gatedconv":
-        return x1 + x2 * np_sigmoid(np_conv(x1, weight, bias))
+        mixed = np.einsum("oc,chw->ohw", weight[:, :, 0, 0], both) + bias[:, None, None]
+        return x1 + mixed if residual == "concat1x1-added" else mixed
+    if residual.startswith("gatedconv"):
+        selected = x2 * np_sigmoid(np_conv(x1, weight, bias))
+        return selected if residual == "gatedconv-only" else x1 + selected
     g = np_gate(np_conv(x1, weight, bias), gate)
     return x1 * (1 - g) + x2 * g if gate == "normalised" else x1 * g + x2 * (1 - g)
 
@@ -269,7 +271,7 @@ def test_the_released_gate_sees_the_whole_image():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"residual": "none"}, "residual='none': choose one of identity, gated, gatedconv, concat"),
+        ({"residual": "none"}, "residual='none': choose one of identity, gated, gatedconv"),
         ({"gate": "tanh"}, "gate='tanh': choose one of sigmoid, normalised"),
         ({"rates": ()}, "0 dilation rates for 8 channels"),
         ({"rates": range(1, 10)}, "9 dilation rates for 8 channels: give between 1 and 8"),

@@ -38,7 +38,7 @@ def tiny_scale():
         batch_size=2,
         steps=4,
         ema_decay=0.5,
-        pairs_per_bin=2,
+        pairs=12,
         log_every_steps=1,
         save_every_steps=2,
     )
@@ -79,6 +79,7 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
         "generator-ema.safetensors",
         "generator.safetensors",
         "log.csv",
+        "pairs.csv",
         "record.json",
         "samples.png",
         "state.pt",

@@ -1,5 +1,6 @@
 """What the tests run in processes that they kill; see the fixture `start`."""
 
+import multiprocessing
 import os
 import resource
 import time
@@ -14,6 +15,8 @@ from aotgan.training.loop import RunOptions, Trainer
 
 def train(config, directory, options, last):
     """A run whose steps last 50 ms or more and whose step `last` lasts until it is killed."""
+    multiprocessing.set_start_method("fork", force=True)  # as where no test has chosen another
+    os.setsid()  # its processes have a group of their own
     torch.set_num_threads(1)
     trainer = Trainer(
         TrainConfig.from_dict(config),

@@ -116,6 +116,7 @@ def test_the_moving_average_is_that_of_the_weights(tiny, tmp_path):
 
 def test_kills_and_resumes_change_not_a_bit(tiny, straight, tmp_path, start):
     config, state, rng = averaging(tiny), tmp_path / "state.pt", np.random.default_rng()
+    killed = []
     for workers, last in ((1, 5), (0, 9)):
         before = state.stat().st_ino if state.exists() else None
         process = start("train", config.to_dict(), tmp_path, OFTEN | {"workers": workers}, last)
@@ -127,8 +128,14 @@ def test_kills_and_resumes_change_not_a_bit(tiny, straight, tmp_path, start):
         process.join()
         assert process.exitcode == -signal.SIGKILL
         assert 2 <= load_state(state)["step"] < last
+        killed.append(process.pid)
     assert run(config, tmp_path)[1] == "steps"
     assert_same_run(tmp_path, straight)
+    for group in killed:  # loading processes notice within five seconds
+        with pytest.raises(ProcessLookupError):
+            for _ in range(3000):
+                os.killpg(group, 0)
+                time.sleep(0.01)
 
 
 def test_workers_change_not_a_bit(tiny, straight, tmp_path):
