@@ -148,17 +148,30 @@ def interval(values: NDArray[Any], clusters: NDArray[Any]) -> tuple[float, float
         values: (N,).
         clusters: (N,) labels; values of one label may be correlated.
     """
+    mean, error, degrees = clustered_mean(values, clusters)
+    half = student(degrees) * error if degrees else math.nan
+    return mean, mean - half, mean + half
+
+
+def clustered_mean(values: NDArray[Any], clusters: NDArray[Any]) -> tuple[float, float, int]:
+    """Mean of the finite values, its standard error, and the degrees of freedom of that.
+
+    The error is NaN and the degrees are 0 for less than two clusters.
+
+    Args:
+        values: (N,).
+        clusters: (N,) labels; values of one label may be correlated.
+    """
     finite = np.isfinite(values)
     if not finite.any():
-        return math.nan, math.nan, math.nan
+        return math.nan, math.nan, 0
     values, clusters = values[finite].astype(np.float64), clusters[finite]
     mean = float(values.mean())
     sums = pd.Series(values - mean).groupby(clusters).sum().to_numpy()  # one a cluster
     if len(sums) < 2:
-        return mean, math.nan, math.nan
+        return mean, math.nan, 0
     error = math.sqrt(len(sums) / (len(sums) - 1) * float(sums @ sums)) / len(values)
-    half = _student(len(sums) - 1) * error
-    return mean, mean - half, mean + half
+    return mean, error, len(sums) - 1
 
 
 def protocol(frechet: FrechetDistance | None = None) -> dict[str, Any]:
@@ -256,7 +269,8 @@ def _count(
         distance.add(real[chosen], fake[chosen])
 
 
-def _student(degrees: int) -> float:
+def student(degrees: int) -> float:
+    """Half width of a 95 % interval in standard errors: the quantile of Student's t."""
     from scipy.special import stdtrit  # scikit-image brings scipy
 
     return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))

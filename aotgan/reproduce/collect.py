@@ -21,7 +21,7 @@ from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.runs import EVALUATION_SEED, RECORD, one_of_each_bin, run_directory
 from aotgan.reproduce.scales import get_scale
-from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, record_name, write_tables
+from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, RECORDS, record_name, write_tables
 from aotgan.training.log import read_log
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
@@ -74,7 +74,7 @@ def collect(
     written.append(save_figure(loss_curves(curves), target / CURVES))
     written.append(save_figure(_filled_photographs(runs), target / FILLS))
     for folder, record in runs:
-        copy = target / "records" / record_name(record)
+        copy = target / RECORDS / record_name(record)
         written.append(write_atomically(copy, (folder / RECORD).read_bytes()))
         written.append(write_atomically(copy.with_suffix(".csv"), (folder / LOG).read_bytes()))
     return written

@@ -4,7 +4,7 @@ The same records give the same bytes.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ NAME = "aotgan"
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
 LOW, HIGH = " low", " high"
+RECORDS = "records"  # folder beside the tables
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ class Metric:
     title: str
     factor: float = 1.0
     digits: int = 2
+    higher: bool = False  # is better
 
 
 PIXEL = (
     Metric("l1", "L1 (1e-2)", factor=100),
     Metric("l1_hole", "L1 in the hole (1e-2)", factor=100),
-    Metric("psnr", "PSNR (dB)"),
-    Metric("ssim", "SSIM", digits=3),
+    Metric("psnr", "PSNR (dB)", higher=True),
+    Metric("ssim", "SSIM", digits=3, higher=True),
 )
 COUNTS = {"bin": "hole", "n": "pairs", "images": "photographs", "identical": "identical"}
 
@@ -97,12 +99,12 @@ def write_tables(
     ]
 
 
-def heading(scale: str) -> str:
+def heading(scale: str, title: str = "Results") -> str:
     """Returns the title of a scale's table; a check of the pipeline says that it is one."""
     about = get_scale(scale).about
     if scale == CHECK_SCALE:
-        return f"# Results at scale {scale}: {CHECK_LABEL}\n\n**This is {about}.**"
-    return f"# Results at scale {scale}\n\nWhat they are worth: {about}."
+        return f"# {title} at scale {scale}: {CHECK_LABEL}\n\n**This is {about}.**"
+    return f"# {title} at scale {scale}\n\nWhat they are worth: {about}."
 
 
 def shown(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def shown(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     columns |= {name: table[name].astype(str) for name in ("hole", "pairs")}
     for metric in metrics:
         columns[metric.title] = [
-            _with_interval(value, high, metric.digits)
+            with_interval(value, high, metric.digits)
             for value, high in zip(table[metric.title], table[f"{metric.title}{HIGH}"], strict=True)
         ]
     return pd.DataFrame(columns)
@@ -130,12 +132,17 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (names, rule, *body))
 
 
-def caption(records: Sequence[Record]) -> str:
-    """Says what a table's numbers are: data, size, n, seeds, networks, steps, intervals, source."""
-    return "\n".join(f"- {line}" for line in _caption_lines(records))
+def caption(records: Sequence[Record], intervals: str | None = None) -> str:
+    """Says what a table's numbers are: data, size, n, seeds, networks, steps, intervals, source.
+
+    Args:
+        records: those that the table is made from.
+        intervals: says what the intervals are, where they are not those of `metric_table`.
+    """
+    return "\n".join(f"- {line}" for line in _caption_lines(records, intervals))
 
 
-def _caption_lines(records: Sequence[Record]) -> Iterator[str]:
+def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator[str]:
     groups = _by_experiment(records)
     first = groups[0][0]
     data, test = first.data, first.evaluation
@@ -154,7 +161,7 @@ def _caption_lines(records: Sequence[Record]) -> Iterator[str]:
             f"{record.experiment}: {record.steps:,} steps, {record.images_seen:,} images, "
             f"{word} {seeds}; {average}; feature network of the losses {record.features}."
         )
-    yield _interval_line(groups)
+    yield intervals or _interval_line(groups)
     frechet = first.protocol.get("frechet")
     if frechet is not None and frechet["name"] != "FID":
         yield f"{frechet['name']}: not FID, and comparable with no FID; small samples inflate it."
@@ -196,15 +203,15 @@ def _by_experiment(records: Sequence[Record]) -> list[list[Record]]:
     groups = [
         sorted((r for r in records if r.experiment == n), key=lambda r: r.seed) for n in names
     ]
-    _check_equal(records, "table", _evaluated)
+    check_equal(records, "table", evaluated)
     for group in groups:
-        _check_equal(group, f"experiment {group[0].experiment}", _configured)
+        check_equal(group, f"experiment {group[0].experiment}", _configured)
         if len({record.seed for record in group}) < len(group):
             raise InputError(f"two records of {group[0].experiment} have the same seed.")
     return groups
 
 
-def _evaluated(record: Record) -> dict[str, Any]:
+def evaluated(record: Record) -> dict[str, Any]:
     """What all records of one table must have in common."""
     return {
         "scale": record.scale,
@@ -220,7 +227,14 @@ def _configured(record: Record) -> dict[str, Any]:
     return {"configuration": config, "steps": record.steps, "weights": record.weights}
 
 
-def _check_equal(records: Sequence[Record], where: str, facts: Any) -> None:
+def check_equal(
+    records: Sequence[Record], where: str, facts: Callable[[Record], Mapping[str, Any]]
+) -> None:
+    """Refuses records that differ in a fact that a table needs them to share.
+
+    Raises:
+        InputError: names two records and the fact.
+    """
     first = facts(records[0])
     for record in records[1:]:
         other = facts(record)
@@ -266,7 +280,8 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _with_interval(value: float, high: float, digits: int) -> str:
+def with_interval(value: float, high: float, digits: int) -> str:
+    """Returns "21.08 ± 0.51", without the interval where it is unknown, "-" for NaN."""
     if not math.isfinite(value):
         return "-"
     text = f"{value:.{digits}f}"

@@ -1,0 +1,206 @@
+"""Tables 4 to 7 and the table of readings: ours beside the paper's, with ranks and paired tests.
+
+Built from records alone; the same records give the same bytes.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aotgan.errors import InputError
+from aotgan.reproduce.compare import (
+    PAIRS_SUFFIX,
+    Comparison,
+    Run,
+    Spread,
+    compare,
+    read_run,
+    seed_spread,
+)
+from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
+from aotgan.reproduce.published import PREFIX, Published, load_published
+from aotgan.reproduce.tables import (
+    HIGH,
+    LOW,
+    RECORDS,
+    Metric,
+    check_equal,
+    evaluated,
+    metrics_of,
+)
+
+TITLES = {
+    "4": "dilation rates of the AOT block",
+    "5": "components of AOT-GAN",
+    "6": "residual connections in the AOT block",
+    "7": "discriminators",
+    READINGS: "text against released code, one choice at a time",
+}
+PAPER_COLUMNS = {"l1": "L1_1e-2", "psnr": "PSNR_dB", "ssim": "SSIM", "fd": "FID"}
+RANK = " rank"
+Runs = Mapping[str, Sequence[Run]]
+
+
+def load_runs(folder: str | Path) -> dict[str, list[Run]]:
+    """Reads the runs of Tables 4 to 7 and of the readings from a folder of results.
+
+    Args:
+        folder: `figures/<scale>`, whose `records/` has a record and a `-pairs.csv` for each run.
+
+    Returns:
+        By experiment, in the order of their declaration, seeds ascending; empty without records.
+
+    Raises:
+        InputError: a record without its measurements.
+    """
+    runs: dict[str, list[Run]] = {}
+    for name in filter(tables_of, EXPERIMENTS):
+        for record in (Path(folder) / RECORDS).glob(f"{name}-seed*.json"):
+            run = read_run(record, record.with_name(record.stem + PAIRS_SUFFIX))
+            runs.setdefault(name, []).append(run)
+    return {name: sorted(group, key=lambda run: run.record.seed) for name, group in runs.items()}
+
+
+def tables_of(experiment: str) -> list[str]:
+    """Returns the tables of this module that an experiment feeds."""
+    return [table for table, _ in EXPERIMENTS[experiment].rows if table in TITLES]
+
+
+def rows_of_table(table: str) -> dict[str, str]:
+    """Returns the experiment behind each row label, in the paper's order."""
+    if table not in TITLES:
+        raise InputError(f"no table {table!r}: choose one of {', '.join(TITLES)}.")
+    rows = {label: e.name for e in EXPERIMENTS.values() for t, label in e.rows if t == table}
+    if table == READINGS:
+        return rows
+    published = load_published()
+    order = published.loc[published["table"] == table, "row"].unique()
+    return {label: rows[label] for label in order}
+
+
+def pairs_of_table(table: str) -> list[tuple[str, str]]:
+    """Returns the row labels that are compared: neighbours, the ends, and what Fig. 6 compares.
+
+    Of the readings, each is compared with the text's.
+    """
+    labels = list(rows_of_table(table))
+    if table == READINGS:
+        return [(labels[0], label) for label in labels[1:]]
+    pairs = list(zip(labels, labels[1:], strict=False))
+    pairs += [("rates 2", labels[-1])] if table == "4" else []
+    return pairs + ([(labels[0], labels[-1])] if len(labels) > 2 else [])
+
+
+def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:
+    """Returns the paper's four columns, the last with its network's name.
+
+    Raises:
+        InputError: no runs, or runs that do not belong into one table.
+    """
+    records = [run.record for group in runs.values() for run in group]
+    if not records:
+        raise InputError("no runs of Tables 4 to 7: train some first (aotgan reproduce).")
+    check_equal(records, "table", lambda r: evaluated(r) | {"steps": r.steps})
+    return tuple(m for m in metrics_of(records[0]) if m.key in PAPER_COLUMNS)
+
+
+def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame:
+    """Returns a row for each of the paper's, in its order, with NaN where nothing was run.
+
+    Columns: row, experiment, seeds; for each metric our mean over seeds, the ends of its 95 %
+    interval (`low`, `high`) and its rank among ours; in "paper ..." columns the printed number.
+    The interval is over seeds, with their spread pooled over all runs; where no experiment has
+    two seeds, it is that of the mean over photographs.
+
+    Args:
+        table: a key of `TITLES`.
+        runs: of all experiments of the scale, as `load_runs` returns them.
+        weights: "raw" or "ema"; those that tables show by default.
+    """
+    metrics = metrics_of_runs(runs)
+    rows = rows_of_table(table)
+    frame = pd.DataFrame(
+        {
+            "row": list(rows),
+            "experiment": list(rows.values()),
+            "seeds": [len(runs.get(name, ())) for name in rows.values()],
+        }
+    )
+    for metric in metrics:
+        spread = seed_spread(runs.values(), metric, weights)
+        cells = [_cell(runs.get(name, ()), metric, spread, weights) for name in rows.values()]
+        for suffix, values in zip(("", LOW, HIGH), zip(*cells, strict=True), strict=True):
+            frame[metric.title + suffix] = values
+        frame[metric.title + RANK] = frame[metric.title].rank(ascending=not metric.higher)
+        if table != READINGS:
+            name = PAPER_COLUMNS[metric.key]
+            frame[f"{PREFIX} {name}"] = pd.Series(published_column(table, name), dtype=object)
+    return frame
+
+
+def published_column(table: str, metric: str) -> list[Published]:
+    """Returns what the paper prints in a column of Tables 4 to 7, top to bottom."""
+    published = load_published()
+    column = published[(published["table"] == table) & (published["metric"] == metric)]
+    return list(column["value"])
+
+
+def orders(table: str, runs: Runs) -> pd.DataFrame:
+    """Returns, for each metric, Kendall's tau between the paper's order and ours.
+
+    Columns: metric, rows that both have, tau (tau-b where values tie; NaN below two rows), and
+    our row labels, best first.
+    """
+    from scipy.stats import kendalltau  # scikit-image brings scipy
+
+    ours = ablation_table(table, runs)
+    found = []
+    for metric in metrics_of_runs(runs):
+        there = ours[ours[metric.title].notna()]
+        printed = [p.value for p in there[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]]
+        tau = kendalltau(printed, there[metric.title]).statistic if len(there) > 1 else math.nan
+        best = there.sort_values(metric.title + RANK, kind="stable")["row"]
+        found.append({"metric": metric.title, "rows": len(there), "tau": tau, "order": list(best)})
+    return pd.DataFrame(found)
+
+
+def comparisons(table: str, runs: Runs) -> Iterator[tuple[str, str, Comparison]]:
+    """Yields (first label, second label, what the second changes), pairs first, then metrics."""
+    rows, metrics = rows_of_table(table), metrics_of_runs(runs)
+    spreads = {metric.key: seed_spread(runs.values(), metric) for metric in metrics}
+    for first, second in pairs_of_table(table):
+        if rows[first] not in runs or rows[second] not in runs:
+            continue
+        for metric in metrics:
+            found = compare(runs[rows[first]], runs[rows[second]], metric, spreads[metric.key])
+            yield first, second, found
+
+
+def paper_difference(table: str, first: str, second: str, metric: Metric) -> Published | None:
+    """Returns second minus first as the paper's numbers have it; None for the readings."""
+    if table == READINGS:
+        return None
+    labels = list(rows_of_table(table))
+    column = published_column(table, PAPER_COLUMNS[metric.key])
+    change = column[labels.index(second)].value - column[labels.index(first)].value
+    return Published(f"{change:+.{metric.digits}f}")
+
+
+def _cell(
+    group: Sequence[Run], metric: Metric, spread: Spread, weights: str | None
+) -> tuple[float, float, float]:
+    """Mean over the seeds and the ends of its interval."""
+    if not group:
+        return math.nan, math.nan, math.nan
+    mean = sum(run.value(metric, weights) for run in group) / len(group)
+    if spread.degrees:
+        half = spread.half_width(len(group))
+        return mean, mean - half, mean + half
+    record = group[0].record
+    row: Mapping[str, Any] = record.metrics[weights or record.weights][-1]
+    ends = (row.get(f"{metric.key}{end}") for end in ("_low", "_high"))
+    low, high = (math.nan if end is None else float(end) * metric.factor for end in ends)
+    return mean, low, high
