@@ -4,6 +4,9 @@
 SCALE  ?= smoke
 DATA   ?=
 SEEDS  ?= 0
+EXPERIMENTS ?=
+DATA_ROOT ?=
+GPUS   ?=
 JOBS   ?= all
 PYTHON ?=
 
@@ -27,11 +30,14 @@ help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables of reproduce: SCALE=smoke|laptop|gpu|paper, SEEDS=0,1,2,"
-	@echo "DATA=image set or folder of photographs, JOBS=cores to use (all)."
+	@echo "EXPERIMENTS=names or groups of 'aotgan list' (aotgan,ablations), GPUS=number of GPUs,"
+	@echo "DATA=image set or folder of photographs, DATA_ROOT=folder of the named image sets,"
+	@echo "JOBS=cores to use (all)."
 	@echo "PYTHON=interpreter to make .venv with."
 
 reproduce: $(VENV) ## every table and figure at SCALE (smoke: a check of the pipeline, minutes)
-	.venv/bin/snakemake --cores $(JOBS) --config scale=$(SCALE) seeds=$(SEEDS) $(if $(DATA),"data=$(DATA)")
+	.venv/bin/snakemake --cores $(JOBS) $(if $(GPUS),--resources gpu=$(GPUS)) --config scale=$(SCALE) seeds=$(SEEDS) \
+	  $(if $(EXPERIMENTS),experiments=$(EXPERIMENTS)) $(if $(DATA),"data=$(DATA)") $(if $(DATA_ROOT),"data_root=$(DATA_ROOT)") $(if $(GPUS),gpus=$(GPUS))
 
 test: lint ## style, types, unit tests with coverage, every notebook
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests -m "not notebook" -n 2 --dist worksteal --cov --cov-report=term

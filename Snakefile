@@ -2,27 +2,32 @@
 
     snakemake --cores all                                       a check of the pipeline, minutes
     snakemake --cores all --config scale=laptop seeds=0,1,2 data_root=/path/to/sets
-    snakemake --cores 8 --resources gpu=2 --config scale=gpu gpus=2    two runs at a time
+    snakemake --cores 8 --resources gpu=2 --config scale=gpu gpus=2    one run on each of two GPUs
     snakemake --executor slurm --jobs 20 --config scale=gpu     with the plugin of that name
 
-One run is one notebook job. It goes on where it was interrupted, and is made again when its
-notebook or parameters change. Photographs of the training data appear in no figure.
+One run is one notebook job, which trains and measures; tables are made from records, figures from
+weights. A run goes on where it was interrupted, and is made again when its notebook or parameters
+change. One that fails stops no other. Photographs of the training data appear in no figure.
 """
 
 import os
 import shlex
 import sys
 
+sys.path.insert(0, str(workflow.basedir))
+from aotgan.reproduce.experiments import select
+from aotgan.reproduce.outputs import figure_files, record_files, table_files
+
 DEFAULTS = {
     "scale": "smoke",  # a name of `aotgan list`: smoke, laptop, gpu, paper
-    "experiments": "aotgan",  # names of `aotgan list`, by commas
+    "experiments": "aotgan,ablations",  # names or groups of `aotgan list`, by commas
     "seeds": "0",  # by commas
     "data": "",  # image set or folder of photographs instead of the scale's
     "data_root": "",  # folder of the named image sets; $AOTGAN_DATA by default
     "out": "runs",  # runs/<scale>/<experiment>/seed<k>/
     "figures": "figures",
     "device": "auto",
-    "gpus": 0,  # give run i the GPU i mod gpus; 0 leaves the choice to the machine
+    "gpus": 0,  # give each run one of so many GPUs to itself; 0 leaves the choice to the machine
     "steps": 0,  # training steps instead of the scale's
 }
 unknown = sorted(set(config) - set(DEFAULTS))
@@ -38,20 +43,21 @@ def listed(value):
 
 
 SCALE, OUT, FIGURES = SET["scale"], SET["out"], SET["figures"]
-EXPERIMENTS, SEEDS = listed(SET["experiments"]), listed(SET["seeds"])
-RUNS = [(experiment, seed) for experiment in EXPERIMENTS for seed in SEEDS]
+EXPERIMENTS, SEEDS = select(listed(SET["experiments"])), listed(SET["seeds"])
+RUNS = [(experiment, seed) for seed in SEEDS for experiment in EXPERIMENTS]
 NOTEBOOK = "notebooks/06_train_aotgan.ipynb"
 RUN = f"{OUT}/{SCALE}/{{experiment}}/seed{{seed}}"
+EXECUTED = [f"{RUN}/train.ipynb".format(experiment=name, seed=seed) for name, seed in RUNS]
 FOLDER = f"{FIGURES}/{SCALE}"
-NAMES = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
-RESULTS = [f"{FOLDER}/{name}" for name in NAMES]
-RECORD = f"{FOLDER}/records/{{}}-seed{{}}.{{}}"
-RECORDS = [RECORD.format(*run, kind) for run in RUNS for kind in ("json", "csv")]
+TABLES = [f"{FOLDER}/{file}" for run in RUNS for file in record_files(*run)]
+TABLES += [f"{FOLDER}/{file}" for file in table_files(EXPERIMENTS)]
+PICTURES = [f"{FOLDER}/{file}" for file in figure_files(EXPERIMENTS)]
 PYTHON = shlex.quote(sys.executable)
+SELECTION = f"--experiments {','.join(EXPERIMENTS)} --seeds {','.join(SEEDS)}"
+COLLECT = f"{PYTHON} -m aotgan.reproduce.collect {SCALE} --out {shlex.quote(OUT)} {SELECTION}"
 MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
-# By default a waiting thread spins: where others use the cores too, a step then takes fifty times
-# as long. A passive one gives its core away.
-PATIENCE = "OMP_WAIT_POLICY=passive"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in aotgan/cli.py
+ON_GPU = f"sh tools/on_gpu.sh {int(SET['gpus'])}" if SET["gpus"] else ""
 
 
 def arguments(wildcards):
@@ -61,13 +67,6 @@ def arguments(wildcards):
     return " ".join(shlex.quote(f"{name}={value}") for name, value in values.items())
 
 
-def gpu_choice(wildcards):
-    """Sets the GPU of a run where several share a machine."""
-    if not SET["gpus"]:
-        return ""
-    return f"CUDA_VISIBLE_DEVICES={RUNS.index(tuple(wildcards)) % int(SET['gpus'])}"
-
-
 wildcard_constraints:
     experiment="[a-z0-9-]+",
     seed="[0-9]+",
@@ -75,44 +74,44 @@ wildcard_constraints:
 
 rule all:
     input:
-        RESULTS,
-        RECORDS,
+        TABLES,
+        PICTURES,
     default_target: True
 
 
 rule train:
-    input:
-        NOTEBOOK,
-    output:
-        f"{RUN}/train.ipynb",
-    params:
-        arguments=arguments,
-        gpu=gpu_choice,
+    input: NOTEBOOK
+    output: f"{RUN}/train.ipynb"
+    params: arguments=arguments
     threads: min(max(1, (workflow.cores or 1) // len(RUNS)), MOST_THREADS)
-    resources:
-        gpu=1,
-    message:
-        "training {wildcards.experiment}, seed {wildcards.seed}"
+    resources: gpu=1
+    message: "training {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "{PATIENCE} {params.gpu} {PYTHON} -m aotgan.reproduce.notebooks {input} {output:q}"
-        " {params.arguments}"
+        "{ON_GPU} {PYTHON} -m aotgan.reproduce.notebooks {input} {output:q}"
+        " {params.arguments} && {PYTHON} -m aotgan.cli status --scale {SCALE} --out {OUT:q}"
+        " {SELECTION}"
 
 
-rule collect:
-    input:
-        [f"{OUT}/{SCALE}/{experiment}/seed{seed}/train.ipynb" for experiment, seed in RUNS],
-    output:
-        RESULTS,
-        RECORDS,
-    params:
-        selection=f"--experiments {','.join(EXPERIMENTS)} --seeds {','.join(SEEDS)}",
-    message:
-        "tables and figures"
+rule tables:
+    input: EXECUTED
+    output: TABLES
     shell:
-        "{PYTHON} -m aotgan.reproduce.collect {SCALE} --out {OUT:q} --figures {FIGURES:q}"
-        " {params.selection} > /dev/null"
+        "{COLLECT} --figures {FIGURES:q} --only tables > /dev/null"
+
+
+rule figures:
+    input: EXECUTED
+    output: PICTURES
+    shell:
+        "{COLLECT} --figures {FIGURES:q} --only figures > /dev/null"
 
 
 onsuccess:
-    print(f"results: {FOLDER}/aotgan.md, tables, figures and records beside it")
-    print(f"runs: {OUT}/{SCALE}/, with executed notebooks, weights and logs")
+    print(f"results: {FOLDER}/, tables, figures and records; runs: {OUT}/{SCALE}/")
+
+
+onerror:
+    missing = [name for name, file in zip(RUNS, EXECUTED) if not os.path.exists(file)]
+    for experiment, seed in missing:
+        print(f"not finished: {experiment}, seed {seed}")
+    print("the same command tries these again and keeps the others")

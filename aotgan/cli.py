@@ -31,10 +31,20 @@ app = typer.Typer(
 weights = typer.Typer(help="Converts and inspects weights files.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
+Scale = Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")]
+Experiments = Annotated[str, typer.Option(help="Names or groups of `aotgan list`, by commas.")]
+Seeds = Annotated[str, typer.Option(help="Numbers, by commas.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder of the named image sets.", show_default="$AOTGAN_DATA"),
 ]
+Out = Annotated[Path, typer.Option(help="Folder of all runs.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option(min=0, help="Data-loading processes of each process.")]
 
 
 @app.command()
@@ -42,14 +52,11 @@ def train(
     experiment: Annotated[str, typer.Option(help="What to train: a name of `aotgan list`.")] = (
         "aotgan"
     ),
-    scale: Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")] = "smoke",
+    scale: Scale = "smoke",
     seed: Annotated[int, typer.Option(min=0, help="Of weights, crops and masks.")] = 0,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
-    ] = None,
+    data: Data = None,
     data_root: DataRoot = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    out: Out = Path("runs"),
     steps: Annotated[
         int | None,
         typer.Option(
@@ -58,7 +65,7 @@ def train(
             show_default="the scale's",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes here, one a device.")] = 1,
     nodes: Annotated[
         int, typer.Option(min=1, help="Machines, if torchrun or Slurm started several.")
@@ -71,9 +78,7 @@ def train(
             show_default="no limit",
         ),
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Data-loading processes of each process.")
-    ] = 2,
+    workers: Workers = 2,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the configuration as JSON and stop.")
     ] = False,
@@ -114,13 +119,17 @@ def train(
 @app.command("list")
 def list_() -> None:
     """Lists the declared experiments and scales."""
-    from aotgan.reproduce.experiments import EXPERIMENTS
+    from aotgan.reproduce.experiments import EXPERIMENTS, GROUPS
     from aotgan.reproduce.scales import SCALES
 
-    print("experiments")
-    for experiment in EXPERIMENTS.values():
-        rows = ", ".join(f"Table {table} {row}" for table, row in experiment.rows)
-        print(f"  {experiment.name:20} {experiment.title}{f' ({rows})' if rows else ''}")
+    for group in GROUPS:
+        print(f"{group} (experiments)")
+        for experiment in EXPERIMENTS.values():
+            if experiment.group == group:
+                rows = ", ".join(
+                    f"Table {table}" for table, _ in experiment.rows if table.isdigit()
+                )
+                print(f"  {experiment.name:20} {experiment.title}{f' ({rows})' if rows else ''}")
     print("scales")
     for scale in SCALES.values():
         print(f"  {scale.name:20} {scale.size_px} px, width {scale.width}, {scale.steps} steps")
@@ -135,7 +144,7 @@ def evaluate(
     scale: Annotated[str, typer.Option(help="Decides size and number of pairs.")] = "smoke",
     data: Annotated[str, typer.Option(help="Image set, or a folder of photographs.")] = "bundled",
     data_root: DataRoot = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    device: Device = "cpu",
     csv: Annotated[
         Path | None, typer.Option(help="Also write the table here.", show_default="nowhere")
     ] = None,
@@ -161,40 +170,66 @@ def evaluate(
 
 @app.command()
 def reproduce(
-    scale: Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")] = "smoke",
-    experiments: Annotated[str, typer.Option(help="Names of `aotgan list`, by commas.")] = "aotgan",
-    seeds: Annotated[str, typer.Option(help="Numbers, by commas.")] = "0",
-    data: Annotated[
-        str | None,
-        typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
-    ] = None,
+    scale: Scale = "smoke",
+    experiments: Experiments = "aotgan,ablations",
+    seeds: Seeds = "0",
+    data: Data = None,
     data_root: DataRoot = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    out: Out = Path("runs"),
     figures: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("figures"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Begin no step after so long; what is unfinished then is saved, and the same "
+            "command goes on.",
+            show_default="no limit",
+        ),
+    ] = None,
+    workers: Workers = 2,
 ) -> None:
     """Trains what is missing and writes tables and figures, in one process, without notebooks.
 
     `make reproduce` does the same through papermill and Snakemake; the records are equal.
     """
+    from aotgan.reproduce.batch import make_batch, run_batch
     from aotgan.reproduce.collect import collect
-    from aotgan.reproduce.runs import run
-    from aotgan.reproduce.scales import make_config
     from aotgan.training.devices import RunOptions
     from aotgan.training.loop import check_writable
 
-    names, numbers = experiments.split(","), _numbers(seeds)
-    pairs = [(name, seed) for name in names for seed in numbers]
-    for name, seed in pairs:
-        make_config(name, scale, seed, data)  # refuses what cannot be run before the first is
-    options = RunOptions(device=device, progress="bar" if sys.stderr.isatty() else "lines")
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"minutes={minutes}: must be above 0.")
+    numbers = _numbers(seeds)
+    batch = make_batch(scale, experiments.split(","), numbers, out, data)
     check_writable(figures)
-    for name, seed in pairs:
-        print(f"{name}, seed {seed}, scale {scale}", flush=True)
-        if run(name, scale, seed, data, out, data_root, options) is None:
-            raise typer.Exit(INTERRUPTED)
-    for path in collect(scale, out, figures, names, numbers):
-        print(path)
+    options = RunOptions(
+        device=device, workers=workers, progress="bar" if sys.stderr.isatty() else "lines"
+    )
+    outcome = run_batch(batch, options, data_root, minutes)
+    if outcome.records:
+        names = list(dict.fromkeys(record.experiment for record in outcome.records))
+        for path in collect(scale, out, figures, names):
+            print(path)
+    if text := outcome.remarks():
+        print(text, file=sys.stderr)
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    scale: Scale = "smoke",
+    experiments: Experiments = "aotgan,ablations",
+    seeds: Seeds = "0",
+    data: Data = None,
+    out: Out = Path("runs"),
+) -> None:
+    """Says how far a batch has come, whoever runs it: runs done, running, time left."""
+    from aotgan.reproduce.batch import make_batch, overview
+
+    print(overview(make_batch(scale, experiments.split(","), _numbers(seeds), out, data)))
 
 
 @app.command()
@@ -203,7 +238,7 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Timed pairs of steps.")] = 5,
     width: Annotated[int, typer.Option(min=1, help="First channels; 64 in the paper.")] = 64,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[str, typer.Option(help="Of our step: 32-true or bf16-mixed.")] = "32-true",
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile our generator.")] = False,
     out: Annotated[

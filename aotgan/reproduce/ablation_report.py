@@ -24,17 +24,13 @@ from aotgan.reproduce.ablations import (
 )
 from aotgan.reproduce.compare import Comparison, seed_spread
 from aotgan.reproduce.experiments import READINGS
+from aotgan.reproduce.outputs import file_stem
 from aotgan.reproduce.published import PREFIX, Published, check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, Metric, caption, heading, markdown, with_interval
 
 PAPER_TITLES = {"l1": "L1 (1e-2)", "psnr": "PSNR (dB)", "ssim": "SSIM", "fd": "FID"}
 NOT_CORRECTED = "Verdicts are not corrected for the number of comparisons."
-
-
-def file_stem(table: str) -> str:
-    """Returns the name of a table's files without their ending: table4, readings."""
-    return table if table == READINGS else f"table{table}"
 
 
 def write_ablations(scale: str, runs: Runs, folder: str | Path) -> list[Path]:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from aotgan.errors import InputError
 from aotgan.reproduce.compare import (
-    PAIRS_SUFFIX,
     Comparison,
     Run,
     Spread,
@@ -21,11 +20,11 @@ from aotgan.reproduce.compare import (
     seed_spread,
 )
 from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
+from aotgan.reproduce.outputs import PAIRS_SUFFIX, RECORDS, tables_of
 from aotgan.reproduce.published import PREFIX, Published, load_published
 from aotgan.reproduce.tables import (
     HIGH,
     LOW,
-    RECORDS,
     Metric,
     check_equal,
     evaluated,
@@ -44,11 +43,12 @@ RANK = " rank"
 Runs = Mapping[str, Sequence[Run]]
 
 
-def load_runs(folder: str | Path) -> dict[str, list[Run]]:
+def load_runs(folder: str | Path, seeds: Sequence[int] | None = None) -> dict[str, list[Run]]:
     """Reads the runs of Tables 4 to 7 and of the readings from a folder of results.
 
     Args:
         folder: `figures/<scale>`, whose `records/` has a record and a `-pairs.csv` for each run.
+        seeds: those to read; all by default.
 
     Returns:
         By experiment, in the order of their declaration, seeds ascending; empty without records.
@@ -60,13 +60,9 @@ def load_runs(folder: str | Path) -> dict[str, list[Run]]:
     for name in filter(tables_of, EXPERIMENTS):
         for record in (Path(folder) / RECORDS).glob(f"{name}-seed*.json"):
             run = read_run(record, record.with_name(record.stem + PAIRS_SUFFIX))
-            runs.setdefault(name, []).append(run)
+            if seeds is None or run.record.seed in seeds:
+                runs.setdefault(name, []).append(run)
     return {name: sorted(group, key=lambda run: run.record.seed) for name, group in runs.items()}
-
-
-def tables_of(experiment: str) -> list[str]:
-    """Returns the tables of this module that an experiment feeds."""
-    return [table for table, _ in EXPERIMENTS[experiment].rows if table in TITLES]
 
 
 def rows_of_table(table: str) -> dict[str, str]:

@@ -17,11 +17,16 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
 from aotgan.models.weights import load_generator
+from aotgan.reproduce.ablation_report import write_ablations
+from aotgan.reproduce.ablations import load_runs
+from aotgan.reproduce.experiments import select
 from aotgan.reproduce.figures import fills, loss_curves, save_figure
+from aotgan.reproduce.gallery import Trained, draw_all
+from aotgan.reproduce.outputs import in_main, record_files, tables_of
 from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import EVALUATION_SEED, RECORD, one_of_each_bin, run_directory
+from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, one_of_each_bin, run_directory
 from aotgan.reproduce.scales import get_scale
-from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, RECORDS, record_name, write_tables
+from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables
 from aotgan.training.log import read_log
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
@@ -48,36 +53,85 @@ def collect(
         scale: a name of `aotgan.reproduce.scales.SCALES`.
         out: folder of all runs.
         figures: folder of all results; its sub-folder `<scale>` is written.
-        experiments: those to collect; by default all that have a finished run.
+        experiments: names or groups to collect; by default all that have a finished run.
         seeds: those to collect; by default all that are there.
 
     Returns:
-        The files written: aotgan.md, aotgan.csv, loss_curves.png, fills.png, and for each run
-        records/<experiment>-seed<k>.json with its loss table beside it as .csv.
+        The files written, as `aotgan.reproduce.outputs` lists them.
 
     Raises:
         InputError: an unknown scale, a run that is asked for but not finished, or runs that do
             not belong into one table.
     """
+    runs = finished_runs(scale, out, experiments, seeds)
+    return write_tables_of(runs, scale, figures, seeds) + write_figures_of(runs, scale, figures)
+
+
+def finished_runs(
+    scale: str,
+    out: str | Path = "runs",
+    experiments: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[tuple[Path, Record]]:
+    """Returns directory and record of the finished runs; arguments and errors as `collect`."""
     get_scale(scale)
+    names = None if experiments is None else select(experiments)
     runs = [(folder, load_record(folder / RECORD)) for folder in _finished(scale, out)]
     runs = [
         (folder, record)
         for folder, record in runs
-        if (experiments is None or record.experiment in experiments)
-        and (seeds is None or record.seed in seeds)
+        if (names is None or record.experiment in names) and (seeds is None or record.seed in seeds)
     ]
-    _check_complete(scale, out, [record for _, record in runs], experiments, seeds)
-    target = Path(figures) / scale
-    written = write_tables(scale, [record for _, record in runs], figures, [PICTURES_NOTE])
-    curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / LOG) for folder, r in runs}
-    written.append(save_figure(loss_curves(curves), target / CURVES))
-    written.append(save_figure(_filled_photographs(runs), target / FILLS))
-    for folder, record in runs:
-        copy = target / RECORDS / record_name(record)
-        written.append(write_atomically(copy, (folder / RECORD).read_bytes()))
-        written.append(write_atomically(copy.with_suffix(".csv"), (folder / LOG).read_bytes()))
+    _check_complete(scale, out, [record for _, record in runs], names, seeds)
+    return runs
+
+
+def write_tables_of(
+    runs: Sequence[tuple[Path, Record]],
+    scale: str,
+    figures: str | Path,
+    seeds: Sequence[int] | None = None,
+) -> list[Path]:
+    """Copies the records of runs and writes every table that they feed.
+
+    Tables 4 to 7 are made from all records of the folder, those of earlier runs included, but of
+    the given seeds alone.
+    """
+    written = [path for folder, record in runs for path in _copy_record(folder, record, figures)]
+    main = [record for _, record in runs if in_main(record.experiment)]
+    if main:
+        written += write_tables(scale, main, figures, [PICTURES_NOTE])
+    if any(tables_of(record.experiment) for _, record in runs):
+        found = load_runs(Path(figures) / scale, seeds)
+        written += write_ablations(scale, found, figures)
     return written
+
+
+def write_figures_of(
+    runs: Sequence[tuple[Path, Record]], scale: str, figures: str | Path
+) -> list[Path]:
+    """Draws every figure for which the runs suffice, with the first seed of each experiment."""
+    drawn = {}
+    main = [(folder, record) for folder, record in runs if in_main(record.experiment)]
+    if main:
+        curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / LOG) for folder, r in main}
+        drawn = {CURVES: loss_curves(curves), FILLS: _filled_photographs(main)}
+    first = {record.experiment: (folder, record) for folder, record in reversed(runs)}
+    drawn |= draw_all(
+        Trained({n: f for n, (f, _) in first.items()}, {n: r for n, (_, r) in first.items()})
+    )
+    return [save_figure(figure, Path(figures) / scale / name) for name, figure in drawn.items()]
+
+
+def _copy_record(folder: Path, record: Record, figures: str | Path) -> list[Path]:
+    """Copies record, losses and, where there are some, measurements by pair."""
+    sources = (folder / RECORD, folder / LOG, folder / PAIRS)
+    targets = record_files(record.experiment, record.seed)
+    return [
+        write_atomically(Path(figures) / record.scale / target, source.read_bytes())
+        for source, target in zip(sources, targets, strict=True)
+        if source.exists()
+    ]
 
 
 def _finished(scale: str, out: str | Path) -> list[Path]:
@@ -133,12 +187,16 @@ def main(
     figures: Path = Path("figures"),
     experiments: Annotated[str, typer.Option(help="Names, by commas; default all.")] = "",
     seeds: Annotated[str, typer.Option(help="Numbers, by commas; default all.")] = "",
+    only: Annotated[str, typer.Option(help="tables or figures; default both.")] = "",
 ) -> None:
     """Writes the tables and figures of a scale from its finished runs."""
     names = experiments.split(",") if experiments else None
     numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
     try:
-        for path in collect(scale, out, figures, names, numbers):
+        runs = finished_runs(scale, out, names, numbers)
+        written = [] if only == "figures" else write_tables_of(runs, scale, figures, numbers)
+        written += [] if only == "tables" else write_figures_of(runs, scale, figures)
+        for path in written:
             print(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

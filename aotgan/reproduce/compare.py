@@ -20,7 +20,6 @@ from aotgan.metrics.report import clustered_mean, student
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.tables import Metric
 
-PAIRS_SUFFIX = "-pairs.csv"
 RESOLVED = ("better", "worse")
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aotgan.data.masks import RATIO_BINS
 from aotgan.errors import InputError
 
 ABLATION_BINS = ((0.4, 0.5),)  # the masks of Tables 4 to 7
@@ -31,7 +30,7 @@ class Experiment:
             "alternatives" (of rows that the paper leaves open).
         rows: (table, row label) pairs that this run feeds, labels as in published.csv.
         subject: "faces" or "scenes"; a scale says which image set that is.
-        bins: bounds of the hole fractions on which it is measured.
+        bins: bounds of the hole fractions on which it is measured; None for the paper's six.
         generator: arguments of `aotgan.models.Generator`, without the width, which is the scale's.
         loss, optim, data: fields of the training configuration that differ from the scale's.
         train_more: factor on the scale's steps.
@@ -42,7 +41,7 @@ class Experiment:
     group: str
     rows: tuple[tuple[str, str], ...] = ()
     subject: str = "faces"
-    bins: tuple[tuple[float, float], ...] = ABLATION_BINS
+    bins: tuple[tuple[float, float], ...] | None = ABLATION_BINS
     generator: Mapping[str, Any] = field(default_factory=dict)
     loss: Mapping[str, Any] = field(default_factory=dict)
     optim: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +50,7 @@ class Experiment:
 
 
 def _main(name: str, title: str, **settings: Any) -> Experiment:
-    return Experiment(name, title, "main", subject="scenes", bins=RATIO_BINS, **settings)
+    return Experiment(name, title, "main", subject="scenes", bins=None, **settings)
 
 
 def _rates(*rates: int, rows: tuple[tuple[str, str], ...] = ()) -> Experiment:

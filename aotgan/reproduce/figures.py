@@ -264,7 +264,7 @@ def _grid(
         panels = figure.subplots(rows, columns, squeeze=False)
         colours = _colours(maps, colour_map)
         for at, axes in enumerate(panels.flat):
-            _frame(axes, visible=at < len(tiles))
+            frame(axes, visible=at < len(tiles))
             if at < len(tiles):
                 _draw(axes, tiles[at], colours)
                 axes.set_title(titles[at] if titles else "", pad=3)
@@ -289,7 +289,8 @@ def _draw(axes: Axes, tile: _Tile, colours: ScalarMappable) -> None:
         axes.imshow(tile.values, cmap="gray", vmin=0, vmax=1)  # colours leave photographs alone
 
 
-def _frame(axes: Axes, visible: bool) -> None:
+def frame(axes: Axes, visible: bool = True) -> None:
+    """Makes axes the frame of a picture, without scale, or hides them."""
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(visible)  # a thin frame: a white mask has no edge on white paper

@@ -153,10 +153,11 @@ def evaluation_manifest(
     size_px: int,
     scale: str,
     data_root: str | Path | None = None,
-    bins: Sequence[tuple[float, float]] = RATIO_BINS,
+    bins: Sequence[tuple[float, float]] | None = None,
 ) -> Manifest:
     """Returns the image-mask pairs on which every run of a scale, data set and bins is measured."""
     test = load_images(data, "test", data_root)
+    bins = bins or RATIO_BINS
     each = get_scale(scale).pairs // len(bins)
     return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED)
 

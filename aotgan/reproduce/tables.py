@@ -16,6 +16,7 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.report import interval
 from aotgan.reproduce.experiments import EXPERIMENTS
+from aotgan.reproduce.outputs import RECORDS
 from aotgan.reproduce.published import check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.scales import get_scale
@@ -24,7 +25,6 @@ NAME = "aotgan"
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
 LOW, HIGH = " low", " high"
-RECORDS = "records"  # folder beside the tables
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _interval_line(groups: Sequence[Sequence[Record]]) -> str:
 
 def _source_lines(groups: Sequence[Sequence[Record]]) -> Iterator[str]:
     records = [record for group in groups for record in group]
-    yield "Made from " + ", ".join(f"records/{record_name(record)}" for record in records) + "."
+    yield "Made from " + ", ".join(f"{RECORDS}/{record_name(record)}" for record in records) + "."
     hashes = sorted({record.environment.get("code_sha256", "unknown")[:12] for record in records})
     devices = sorted({record.environment.get("device", "unknown") for record in records})
     yield f"Code {', '.join(hashes)}; {', '.join(devices)}."

@@ -35,6 +35,7 @@ class RunOptions:
     save_every_steps: int = 500  # training state and weights
     sample_every_steps: int = 500
     minutes: float | None = None  # stop after this much training time, resumes included
+    until: float | None = None  # time.monotonic() from which on to stop as after Ctrl-C
     progress: str = "bar"  # "bar", "lines" (batch jobs, notebooks) or "none"
 
     def __post_init__(self) -> None:

@@ -251,8 +251,9 @@ class Trainer:
         """Why to stop now, or "". Any process can stop all of them, at steps that all agree on."""
         if self.step >= self.config.steps:
             return "steps"
-        limit = self.options.minutes
+        limit, until = self.options.minutes, self.options.until
         late = limit is not None and self.seconds >= 60 * limit
+        interrupted = interrupted or (until is not None and time.monotonic() >= until)
         if self.fabric.world_size > 1:
             if self.step % AGREE_EVERY_STEPS:
                 return ""

@@ -1,13 +1,17 @@
-"""Runs of Tables 4 to 7 that were never trained: measurements drawn from a seeded generator."""
+"""Runs of a second, and runs that were never trained, with measurements drawn from a seed."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from aotgan.metrics.report import PIXEL_METRICS, summarise
 from aotgan.reproduce.compare import Run
 from aotgan.reproduce.records import Record, rows_of, save_record
 from aotgan.reproduce.runs import pairs_csv
+from aotgan.reproduce.scales import SCALES
 
 PHOTOGRAPHS, PAIRS = 10, 20
 FRECHET = "Frechet distance, random features (seed 0)"
@@ -76,3 +80,35 @@ def write_runs(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture(scope="module")
+def tiny_scale():
+    """A scale whose runs take a second."""
+    scale = replace(
+        SCALES["smoke"],
+        name="tiny",
+        size_px=40,
+        width=4,
+        feature_width=2,
+        batch_size=2,
+        steps=4,
+        ema_decay=0.5,
+        pairs=12,
+        log_every_steps=1,
+        save_every_steps=2,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCALES, "tiny", scale)
+        yield
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Twelve photographs; the rule for folders puts photo4 and photo11 into the test split."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = rng.integers(0, 256, (48, 56, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"photo{number}.png")
+    return folder

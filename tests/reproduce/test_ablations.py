@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from aotgan.errors import InputError
-from aotgan.reproduce.ablation_report import file_stem, report, write_ablations
+from aotgan.reproduce.ablation_report import report, write_ablations
 from aotgan.reproduce.ablations import (
     TITLES,
     ablation_table,
@@ -22,9 +22,9 @@ from aotgan.reproduce.ablations import (
     paper_difference,
     published_column,
     rows_of_table,
-    tables_of,
 )
 from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
+from aotgan.reproduce.outputs import file_stem, tables_of
 from aotgan.reproduce.published import Published, load_published
 
 RESULTS = Path(__file__).parents[2] / "figures"

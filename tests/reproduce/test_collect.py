@@ -89,7 +89,7 @@ def test_the_same_runs_give_the_same_bytes(tmp_path, make_run):
 def test_only_the_runs_asked_for_are_collected(tmp_path, make_run, monkeypatch):
     monkeypatch.setattr(module, "save_figure", lambda figure, path: path)
     monkeypatch.setattr(module, "fills", lambda *_: None)
-    for experiment in ("aotgan", "aotgan-released"):
+    for experiment in ("aotgan", "aotgan-demo"):
         for seed in (0, 1):
             make_run(experiment, seed)
     records = {name for name in collected(tmp_path, ["aotgan"], [1]) if name.endswith("json")}
@@ -115,7 +115,7 @@ def test_figures_show_bundled_photographs_whatever_the_training_data(
 
 def test_the_first_seed_of_each_experiment_fills(tmp_path, make_run):
     runs = []
-    for experiment, seed in (("aotgan", 0), ("aotgan", 1), ("aotgan-released", 0)):
+    for experiment, seed in (("aotgan", 0), ("aotgan", 1), ("aotgan-demo", 0)):
         folder = make_run(experiment, seed)
         runs.append((folder, make_record(experiment, seed)))
     figure = module._filled_photographs(runs)
@@ -123,7 +123,7 @@ def test_the_first_seed_of_each_experiment_fills(tmp_path, make_run):
     assert [label.split("\n")[0] for label in labels] == [
         "masked",
         "aotgan",
-        "aotgan-released",
+        "aotgan-demo",
         "original",
     ]
     pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
@@ -27,39 +26,11 @@ BINS = 6
 QUICK = RunOptions(device="cpu", workers=0, progress="none")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tiny_scale():
-    scale = replace(
-        SCALES["smoke"],
-        name="tiny",
-        size_px=40,
-        width=4,
-        feature_width=2,
-        batch_size=2,
-        steps=4,
-        ema_decay=0.5,
-        pairs=12,
-        log_every_steps=1,
-        save_every_steps=2,
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SCALES, "tiny", scale)
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_scale")
 
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    """Twelve photographs; the rule for folders puts photo4 and photo11 into the test split."""
-    folder = tmp_path_factory.mktemp("photographs")
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        noise = rng.integers(0, 256, (48, 56, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(folder / f"photo{number}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(photographs, tmp_path_factory):
+def finished(tiny_scale, photographs, tmp_path_factory):
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("runs")
     return run("aotgan", "tiny", 1, str(photographs), out, options=QUICK), out

@@ -1,0 +1,60 @@
+"""Which files the results of a set of experiments consist of; read by the workflow at each start.
+
+Everything lies in `figures/<scale>/`. A table is written as soon as one of its rows was run, a
+figure when all of the networks that it shows are there.
+"""
+
+from collections.abc import Iterable
+
+from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
+
+RECORDS = "records"
+PAIRS_SUFFIX = "-pairs.csv"
+MAIN = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
+TABLES = ("4", "5", "6", "7", READINGS)
+RATES = tuple(name for name in EXPERIMENTS if name.startswith("rates-"))
+FIGURES: dict[str, tuple[str, ...]] = {
+    "figure6.png": ("rates-2", "rates-1-2-4-8"),
+    "figure7.png": ("rates-1-2-4-8", "residual-gatedconv", "residual-1x1", "residual-gated"),
+    "figure8.png": ("residual-gated", "hm-patchgan", "sm-patchgan"),
+    "receptive_fields.png": RATES,
+    "gate_maps.png": ("sm-patchgan",),
+    "discriminators.png": ("residual-gated", "hm-patchgan", "sm-patchgan"),
+    "readings_discriminators.png": ("sm-patchgan", "objective-released", "objective-mmagic"),
+}
+
+
+def file_stem(table: str) -> str:
+    """Returns the name of a table's files without their ending: table4, readings."""
+    return table if table == READINGS else f"table{table}"
+
+
+def tables_of(experiment: str) -> list[str]:
+    """Returns those of `TABLES` that an experiment feeds."""
+    return [table for table, _ in EXPERIMENTS[experiment].rows if table in TABLES]
+
+
+def in_main(experiment: str) -> bool:
+    """Whether an experiment is measured on every mask ratio, and shown in `MAIN`."""
+    return EXPERIMENTS[experiment].bins is None
+
+
+def table_files(experiments: Iterable[str]) -> list[str]:
+    """Returns the tables that these experiments fill, wholly or in part."""
+    names = set(experiments)
+    stems = [file_stem(t) for t in TABLES if any(t in tables_of(name) for name in names)]
+    main = [name for name in MAIN if not name.endswith(".png")] if any(map(in_main, names)) else []
+    return main + [f"{stem}.{ending}" for stem in stems for ending in ("md", "csv", "tex")]
+
+
+def figure_files(experiments: Iterable[str]) -> list[str]:
+    """Returns the figures that these experiments suffice for."""
+    names = set(experiments)
+    main = [name for name in MAIN if name.endswith(".png")] if any(map(in_main, names)) else []
+    return main + [file for file, needed in FIGURES.items() if names.issuperset(needed)]
+
+
+def record_files(experiment: str, seed: int | str) -> list[str]:
+    """Returns the files that a run leaves: its record, its losses, its measurements by pair."""
+    stem = f"{RECORDS}/{experiment}-seed{seed}"
+    return [f"{stem}.json", f"{stem}.csv", f"{stem}{PAIRS_SUFFIX}"]
