@@ -72,7 +72,10 @@ def aotgan(monkeypatch, capsys):
         ("evaluate --scale huge", "no scale 'huge'"),
         ("evaluate --device gpu", "device='gpu': choose one of"),
         ("evaluate --csv pyproject.toml/table.csv", "cannot write in pyproject.toml"),
-        ("reproduce --experiments aotgan,gan", "no experiment 'gan': choose one of"),
+        (
+            "reproduce --experiments aotgan,gan",
+            "no experiment or group 'gan': choose of the groups",
+        ),
         ("reproduce --seeds 0,a", "'0,a': expected whole numbers by commas, like 0,1,2"),
         ("reproduce --seeds -1", "seed=-1: must be at least 0"),
         ("reproduce --scale huge", "no scale 'huge'"),
@@ -136,8 +139,9 @@ def test_list_names_what_train_accepts(aotgan):
     status, out, _ = aotgan("list")
     assert status == 0
     assert re.search(
-        "^  aotgan +AOT-GAN as the paper's text has it \(Table 1 AOT-GAN\)", out, re.MULTILINE
+        r"^  aotgan +AOT-GAN as the paper's text has it \(Table 1\)", out, re.MULTILINE
     )
+    assert re.search(r"^  rates-2-8 +dilation rates 2, 8 \(Table 4\)", out, re.MULTILINE)
     assert re.search("^  smoke +64 px, width 16, 150 steps$", out, re.MULTILINE)
 
 

@@ -24,7 +24,7 @@ from aotgan.reproduce.ablations import (
 )
 from aotgan.reproduce.compare import Comparison, seed_spread
 from aotgan.reproduce.experiments import READINGS
-from aotgan.reproduce.outputs import file_stem
+from aotgan.reproduce.outputs import file_stem, tables_with
 from aotgan.reproduce.published import PREFIX, Published, check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, Metric, caption, heading, markdown, with_interval
@@ -45,9 +45,7 @@ def write_ablations(scale: str, runs: Runs, folder: str | Path) -> list[Path]:
         InputError: runs that do not belong into one table.
     """
     written = []
-    for table in TITLES:
-        if not any(name in runs for name in rows_of_table(table).values()):
-            continue
+    for table in tables_with(runs):
         stem = Path(folder) / scale / file_stem(table)
         for ending, text in (
             (".md", report(table, scale, runs)),

@@ -34,6 +34,18 @@ def tables_of(experiment: str) -> list[str]:
     return [table for table, _ in EXPERIMENTS[experiment].rows if table in TABLES]
 
 
+def tables_with(experiments: Iterable[str]) -> list[str]:
+    """Returns those of `TABLES` that these fill, wholly or in part.
+
+    The table of readings compares with the text's, and needs another row than that one.
+    """
+    names = set(experiments)
+    fed = {table for name in names for table in tables_of(name)}
+    if all(EXPERIMENTS[name].group != READINGS for name in names):
+        fed.discard(READINGS)
+    return [table for table in TABLES if table in fed]
+
+
 def in_main(experiment: str) -> bool:
     """Whether an experiment is measured on every mask ratio, and shown in `MAIN`."""
     return EXPERIMENTS[experiment].bins is None
@@ -42,7 +54,7 @@ def in_main(experiment: str) -> bool:
 def table_files(experiments: Iterable[str]) -> list[str]:
     """Returns the tables that these experiments fill, wholly or in part."""
     names = set(experiments)
-    stems = [file_stem(t) for t in TABLES if any(t in tables_of(name) for name in names)]
+    stems = [file_stem(table) for table in tables_with(names)]
     main = [name for name in MAIN if not name.endswith(".png")] if any(map(in_main, names)) else []
     return main + [f"{stem}.{ending}" for stem in stems for ending in ("md", "csv", "tex")]
 

@@ -1,0 +1,55 @@
+"""From trained runs to every file that the workflow expects of them."""
+
+import pytest
+from PIL import Image
+
+from aotgan.reproduce.batch import make_batch, run_batch
+from aotgan.reproduce.collect import collect
+from aotgan.reproduce.experiments import EXPERIMENTS, select
+from aotgan.reproduce.gallery import DRAWN
+from aotgan.reproduce.outputs import (
+    FIGURES,
+    MAIN,
+    TABLES,
+    figure_files,
+    record_files,
+    table_files,
+)
+from aotgan.training.loop import RunOptions
+
+NAMES = ["residual-gated", "hm-patchgan", "sm-patchgan"]
+
+
+def test_every_ablation_together_gives_every_table_and_figure_of_section_4_7():
+    names = select(["ablations"])
+    assert table_files(names) == [
+        f"table{n}.{ending}" for n in "4567" for ending in ("md", "csv", "tex")
+    ]
+    assert table_files(["fill-white"]) == [f"readings.{end}" for end in ("md", "csv", "tex")]
+    assert set(figure_files(names)) == set(FIGURES) - {"readings_discriminators.png"}
+    assert table_files(["aotgan"]) + figure_files(["aotgan"]) == list(MAIN)
+    assert figure_files(["sm-patchgan"]) == ["gate_maps.png"]
+
+
+def test_every_figure_is_drawn_from_declared_experiments():
+    assert DRAWN.keys() == FIGURES.keys()
+    for names in FIGURES.values():
+        assert set(names) <= EXPERIMENTS.keys()
+    assert {table for e in EXPERIMENTS.values() for table, _ in e.rows} == {"1", *TABLES}
+
+
+@pytest.mark.usefixtures("tiny_scale")
+def test_runs_become_exactly_the_files_that_are_announced(tmp_path, photographs):
+    batch = make_batch("tiny", NAMES, [0], tmp_path / "runs", str(photographs))
+    run_batch(batch, RunOptions(device="cpu", workers=0, progress="none"))
+    written = collect("tiny", tmp_path / "runs", tmp_path / "figures")
+    folder = tmp_path / "figures" / "tiny"
+    names = [path.relative_to(folder).as_posix() for path in written]
+    announced = [file for name in NAMES for file in record_files(name, 0)]
+    assert sorted(names) == sorted([*announced, *table_files(NAMES), *figure_files(NAMES)])
+    assert {"figure8.png", "gate_maps.png", "discriminators.png", "table7.md"} <= set(names)
+    for name in figure_files(NAMES):
+        assert min(Image.open(folder / name).size) > 100
+    before = {path: path.read_bytes() for path in written}
+    collect("tiny", tmp_path / "runs", tmp_path / "figures")
+    assert before == {path: path.read_bytes() for path in written}
