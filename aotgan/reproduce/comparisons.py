@@ -42,7 +42,7 @@ FACES: dict[str, Box] = {"astronaut.png": (131, 4, 321, 194), "chelsea.png": (98
 ZOOM = 0.36  # side of an enlarged square, as a share of the picture's
 SHARES = (0.5, 0.95)  # of a receptive field, drawn as squares
 DECADES = 5  # of gradient that the logarithmic scale of receptive fields spans
-WIDTH = 8.2  # inches, 900 px
+WIDTH, BAR = 8.2, 0.8  # inches; 900 px, and of these a colour bar with its label
 MARK = COLOURS[4]
 OBJECTIVE_TITLES = {
     "patchgan": "PatchGAN",
@@ -79,7 +79,7 @@ def comparison(
     zooms: Sequence[Box] | None = None,
     note: str = "",
 ) -> Figure:
-    """Draws Figs. 6 and 7: original, masked and each network's fill, with a detail enlarged.
+    """Draws Figs. 6, 7 and 8: original, masked and each network's fill, with a detail enlarged.
 
     Args:
         networks: generators by the title of their column.
@@ -185,8 +185,8 @@ def discriminator_figure(
     scale = ScalarMappable(Normalize(0, 1), "viridis")
     columns = len(discriminators) + 1
     with house_style():
-        side = min(WIDTH / columns, 2.0)
-        figure = _sheet(columns * side + 0.8, 2 * side + 0.5, note)
+        side = min((WIDTH - BAR) / columns, 2.0)
+        figure = _sheet(columns * side + BAR, 2 * side + 0.5, note)
         panels = figure.subplots(2, columns, squeeze=False)
         _photo(panels[0, 0], _masked(image, mask), "masked")
         _photo(panels[1, 0], fill, "filled")
@@ -230,8 +230,8 @@ def receptive_field_figure(
             radii = _field(axes, field, norm)
             axes.set_title(f"{title}{bound}\n{radii}", pad=3, fontsize=8)
         scale = ScalarMappable(norm, "viridis")
-        bar = figure.colorbar(scale, ax=list(panels), shrink=0.7, aspect=30, extend="min")
-        bar.set_label("share of the gradient at the centre, per px")
+        bar = figure.colorbar(scale, ax=list(panels), shrink=0.9, aspect=30, extend="min")
+        bar.set_label("share of the gradient per px")
     return figure
 
 
@@ -321,8 +321,8 @@ def _tensors(network: torch.nn.Module, image: Photo, mask: Mask) -> tuple[Tensor
 
 def _row_sheet(count: int, columns: int, note: str) -> tuple[Drawing, NDArray[Any]]:
     """A figure of square panels with titles of two lines, row by row; spare panels are hidden."""
-    rows, side = -(-count // columns), min(WIDTH / columns, 2.4)
-    figure = _sheet(columns * side + 0.7, rows * (side + 0.32) + 0.15 * bool(note), note)
+    rows, side = -(-count // columns), min((WIDTH - BAR) / columns, 2.4)
+    figure = _sheet(columns * side + BAR, rows * (side + 0.32) + 0.15 * bool(note), note)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[count:]:
         frame(axes, visible=False)

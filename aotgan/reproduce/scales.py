@@ -96,11 +96,10 @@ SCALES: dict[str, Scale] = {
             feature_width=64,
             steps=5000,
             ema_decay=0.999,
-            pairs=1800,
+            pairs=600,
             log_every_steps=50,
             save_every_steps=1000,
             precision="bf16-mixed",
-            compiled=True,
         ),
         Scale(
             "paper",

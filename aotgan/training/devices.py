@@ -28,7 +28,7 @@ class RunOptions:
     device: str = "auto"  # Fabric's accelerator: "auto", "cpu", "cuda", "mps"
     devices: int = 1  # processes on this machine, one a device
     nodes: int = 1  # machines, started by torchrun or Slurm
-    workers: int = 2  # data-loading processes of each process
+    workers: int = -1  # data-loading processes of each process; -1: see `loading_processes`
     compiled: bool = False  # torch.compile the generator; pays from some thousand steps on
     channels_last: bool = True
     log_every_steps: int = 50
@@ -45,7 +45,7 @@ class RunOptions:
         for name, low in (
             ("devices", 1),
             ("nodes", 1),
-            ("workers", 0),
+            ("workers", -1),
             ("log_every_steps", 1),
             ("save_every_steps", 1),
             ("sample_every_steps", 1),
@@ -54,6 +54,21 @@ class RunOptions:
                 raise InputError(f"{name}={getattr(self, name)}: must be at least {low}.")
         if self.minutes is not None and not self.minutes > 0:
             raise InputError(f"minutes={self.minutes}: must be above 0.")
+
+
+def loading_processes(workers: int, device_type: str, processes: int = 1) -> int:
+    """Returns how many processes load data: what was asked for, or for -1 what keeps pace.
+
+    Two feed a CPU. A GPU gets up to eight, as far as the cores of the machine go round.
+
+    Args:
+        workers: `RunOptions.workers`.
+        device_type: "cpu", "cuda" or "mps".
+        processes: training processes on this machine.
+    """
+    if workers >= 0:
+        return workers
+    return 2 if device_type == "cpu" else min(8, max(2, (os.cpu_count() or 1) // processes))
 
 
 def check_device(device: str, devices: int = 1) -> None:

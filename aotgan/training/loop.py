@@ -25,7 +25,13 @@ from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
 from aotgan.training.config import TrainConfig, changes
-from aotgan.training.devices import RunOptions, check_processes, over_processes, start_fabric
+from aotgan.training.devices import (
+    RunOptions,
+    check_processes,
+    loading_processes,
+    over_processes,
+    start_fabric,
+)
 from aotgan.training.log import Interrupt, LossLog, Progress
 from aotgan.training.step import Players, Step
 
@@ -196,7 +202,7 @@ class Trainer:
         self.log.restore(state["log"], self.step, write=self.fabric.is_global_zero)
 
     def _batches(self) -> Iterable[Any]:
-        batch, fabric = self.config.optim.batch_size, self.fabric
+        batch, fabric, options = self.config.optim.batch_size, self.fabric, self.options
         order = SampleOrder(
             start=self.step,
             stop=self.config.steps,
@@ -208,7 +214,7 @@ class Trainer:
             self.samples,
             sampler=order,
             batch_size=batch // fabric.world_size,
-            num_workers=self.options.workers,
+            num_workers=loading_processes(options.workers, fabric.device.type, options.devices),
             pin_memory=fabric.device.type == "cuda",
             worker_init_fn=Interrupt.ignore_in_worker,
         )

@@ -10,7 +10,7 @@ import torch
 
 from aotgan.errors import InputError
 from aotgan.training.checkpoint import load_state, not_finite
-from aotgan.training.devices import find_device
+from aotgan.training.devices import find_device, loading_processes
 from aotgan.training.log import LOSSES, read_log
 from aotgan.training.loop import RunOptions, Trainer
 
@@ -33,7 +33,7 @@ def test_auto_is_a_device_that_is_there(monkeypatch):
         ({"device": "gpu"}, "device='gpu': choose one of auto, cpu, cuda, mps"),
         ({"progress": "dots"}, "progress='dots': choose one of bar, lines, none"),
         ({"devices": 0}, "devices=0: must be at least 1"),
-        ({"workers": -1}, "workers=-1: must be at least 0"),
+        ({"workers": -2}, "workers=-2: must be at least -1"),
         ({"save_every_steps": 0}, "save_every_steps=0: must be at least 1"),
         ({"minutes": 0}, "minutes=0: must be above 0"),
         ({"minutes": float("nan")}, "minutes=nan: must be above 0"),
@@ -119,3 +119,10 @@ def test_ctrl_c_in_one_process_stops_both(tiny, tmp_path, start):
     found = outcomes(started, tmp_path)
     assert found[0] == found[1] and found[0].startswith("interrupt ")
     assert load_state(tmp_path / "state.pt")["step"] == int(found[0].split()[1])
+
+
+def test_a_gpu_gets_more_loading_processes_than_a_cpu(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert loading_processes(-1, "cpu") == 2
+    assert [loading_processes(-1, "cuda", n) for n in (1, 4, 16)] == [8, 4, 2]
+    assert [loading_processes(n, "cuda") for n in (0, 3)] == [0, 3]
