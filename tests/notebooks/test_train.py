@@ -1,13 +1,16 @@
-"""The training notebook, run as a batch job, trains, measures and writes a record."""
+"""The training notebook, run as a batch job, writes the record that the command line writes."""
 
 import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from aotgan.reproduce.notebooks import read_parameters, run_notebook
 from aotgan.reproduce.records import load_record
+from aotgan.reproduce.runs import run
 from aotgan.reproduce.scales import make_config
+from aotgan.training.devices import RunOptions
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 
@@ -44,3 +47,11 @@ def test_two_steps_leave_a_record_and_nothing_outside_the_run(tmp_path, capsys):
         output for output in outputs if {"image/png", "image/jpeg"} & output.get("data", {}).keys()
     ]
     assert len(pictures) == 3
+
+    torch.set_num_threads(1)
+    quick = RunOptions(device="cpu", workers=0, progress="none")
+    directly = run("aotgan", "smoke", 1, out=tmp_path / "direct", options=quick, steps=2)
+    assert directly.config == record.config and directly.protocol == record.protocol
+    assert directly.evaluation == record.evaluation
+    for metric in ("l1", "psnr", "ssim"):  # threads sum in other orders
+        assert directly.table()[metric].tolist() == pytest.approx(record.table()[metric], rel=1e-4)
