@@ -123,13 +123,9 @@ def _read_released(source: str | Path) -> dict[str, Tensor]:
     """Returns the authors' state dict, once its entries are known to be those of the generator."""
     if not Path(source).is_file():
         raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
-    try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
-        raise InputError(
-            f"{source} is not a readable PyTorch state dict ({type(error).__name__}). Expected the "
-            "authors' G*.pt file; files that hold code are refused."
-        ) from error
+    state = read_tensors(
+        source, "a PyTorch state dict", "Expected the authors' G*.pt; files that hold code are refused."
+    )
     expected = {released_name(name) for name in _released_skeleton(1, source).state_dict()}
     names = set(state) if isinstance(state, dict) else set()
     if names != expected:
@@ -142,6 +138,25 @@ def _read_released(source: str | Path) -> dict[str, Tensor]:
             f"{source}: some of its entries are no weights. Give the file named G*.pt."
         )
     return state
+
+
+def read_tensors(path: str | Path, kind: str, remedy: str) -> Any:
+    """Reads onto the CPU what torch.save wrote, and refuses files that hold code.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the message.
+        remedy: the sentence of the message that says what to do.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
+        raise InputError(
+            f"{path} cannot be read as {kind} ({type(error).__name__}). {remedy}"
+        ) from error
 
 
 def _hint(names: set[object]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
+from aotgan.models.weights import read_tensors
 
 FORMAT = "aotgan-training-state-1"
 
@@ -43,13 +44,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: a file that is not a whole training state of this format.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
-        raise InputError(
-            f"{path} cannot be read as a training state ({type(error).__name__}). Move it away to "
-            "start the run anew."
-        ) from error
+    state = read_tensors(path, "a training state", "Move it away to start the run anew.")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(
             f"{path} is not a training state of format {FORMAT}. Move it away to start the run "
