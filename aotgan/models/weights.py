@@ -124,7 +124,7 @@ def _read_released(source: str | Path) -> dict[str, Tensor]:
     if not Path(source).is_file():
         raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
     state = read_tensors(
-        source, "a PyTorch state dict", "Expected the authors' G*.pt; files that hold code are refused."
+        source, "a PyTorch state dict", "Expected a G*.pt; files that hold code are refused."
     )
     expected = {released_name(name) for name in _released_skeleton(1, source).state_dict()}
     names = set(state) if isinstance(state, dict) else set()
