@@ -70,7 +70,8 @@ def report(table: str, scale: str, runs: Runs) -> str:
     differences = readable_differences(table, runs)
     if len(differences):
         parts += ["What the second row of each pair changes:", markdown(differences)]
-    parts += ["\n".join([caption(records, interval_line(runs)), *_notes(table, runs)])]
+    notes = [f"- {note}" for note in _notes(table, runs)]
+    parts += ["\n".join([caption(records, interval_line(runs)), *notes])]
     return "\n\n".join(parts) + "\n"
 
 

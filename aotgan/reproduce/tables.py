@@ -4,6 +4,7 @@ The same records give the same bytes.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,15 +121,15 @@ def shown(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Returns a table of text in GitHub's Markdown, numbers to the right.
+    """Returns a table of text in GitHub's Markdown, columns of numbers to the right.
 
     Raises:
         InputError: published numbers outside columns of their own.
     """
     check_columns(table)
     names = [_escaped(name) for name in table.columns]
-    rule = ["---" if position == 0 else "---:" for position in range(len(names))]
     body = [[_escaped(value) for value in row] for row in table.itertuples(index=False)]
+    rule = ["---:" if any(map(_numeric, cells)) else "---" for cells in zip(*body, strict=True)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (names, rule, *body))
 
 
@@ -286,6 +287,10 @@ def with_interval(value: float, high: float, digits: int) -> str:
         return "-"
     text = f"{value:.{digits}f}"
     return f"{text} ± {high - value:.{digits}f}" if math.isfinite(high) else text
+
+
+def _numeric(text: str) -> bool:
+    return re.match(r"[-+<]|\d", text) is not None
 
 
 def _escaped(value: Any) -> str:
