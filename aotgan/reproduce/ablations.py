@@ -163,16 +163,18 @@ def orders(table: str, runs: Runs) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def comparisons(table: str, runs: Runs) -> Iterator[tuple[str, str, Comparison]]:
+def comparisons(
+    table: str, runs: Runs, weights: str | None = None
+) -> Iterator[tuple[str, str, Comparison]]:
     """Yields (first label, second label, what the second changes), pairs first, then metrics."""
     rows, metrics = rows_of_table(table), metrics_of_runs(runs)
-    spreads = {metric.key: seed_spread(runs.values(), metric) for metric in metrics}
+    spreads = {metric.key: seed_spread(runs.values(), metric, weights) for metric in metrics}
     for first, second in pairs_of_table(table):
         if rows[first] not in runs or rows[second] not in runs:
             continue
         for metric in metrics:
-            found = compare(runs[rows[first]], runs[rows[second]], metric, spreads[metric.key])
-            yield first, second, found
+            groups = runs[rows[first]], runs[rows[second]]
+            yield first, second, compare(*groups, metric, spreads[metric.key], weights)
 
 
 def paper_difference(table: str, first: str, second: str, metric: Metric) -> Published | None:

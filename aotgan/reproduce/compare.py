@@ -111,7 +111,11 @@ def seed_spread(
 
 
 def compare(
-    first: Sequence[Run], second: Sequence[Run], metric: Metric, spread: Spread
+    first: Sequence[Run],
+    second: Sequence[Run],
+    metric: Metric,
+    spread: Spread,
+    weights: str | None = None,
 ) -> Comparison:
     """Compares two experiments, each a sequence of runs that differ in their seed.
 
@@ -120,6 +124,7 @@ def compare(
         second: runs of the other, measured on the same pairs.
         metric: what to compare.
         spread: between seeds, from `seed_spread` over all experiments of the scale.
+        weights: "raw" or "ema"; those that tables show by default.
 
     Raises:
         InputError: no runs, or runs measured on other pairs.
@@ -129,10 +134,10 @@ def compare(
     hashes = {run.record.evaluation["manifest_sha256"] for run in (*first, *second)}
     if len(hashes) > 1:
         raise InputError("the runs were measured on different pairs and cannot be compared.")
-    means = [np.mean([run.value(metric) for run in runs]) for runs in (first, second)]
+    means = [np.mean([run.value(metric, weights) for run in runs]) for runs in (first, second)]
     difference = float(means[1] - means[0])
     half = spread.half_width(len(first), len(second))
-    mean, error, degrees = _by_photograph(first, second, metric)
+    mean, error, degrees = _by_photograph(first, second, metric, weights)
     half_images = student(degrees) * error if degrees else math.nan
     return Comparison(
         metric,
@@ -148,25 +153,22 @@ def compare(
 
 
 def _by_photograph(
-    first: Sequence[Run], second: Sequence[Run], metric: Metric
+    first: Sequence[Run], second: Sequence[Run], metric: Metric, weights: str | None
 ) -> tuple[float, float, int]:
     """Mean difference pair by pair over the common seeds, its standard error and freedom."""
     ours, theirs = ({run.record.seed: run for run in runs} for runs in (first, second))
     common = sorted(ours.keys() & theirs.keys())
     if not common or metric.key not in ours[common[0]].per_image:
         return math.nan, math.nan, 0  # the Frechet distance is no mean over images
-    differences = [_values(theirs[s], metric) - _values(ours[s], metric) for s in common]
-    images = _shown(ours[common[0]])["image"].to_numpy()
-    return clustered_mean(np.mean(differences, axis=0), images)
+    tables = [(_shown(ours[seed], weights), _shown(theirs[seed], weights)) for seed in common]
+    differences = [b[metric.key].to_numpy() - a[metric.key].to_numpy() for a, b in tables]
+    values = metric.factor * np.mean(differences, axis=0)
+    return clustered_mean(values, tables[0][0]["image"].to_numpy())
 
 
-def _values(run: Run, metric: Metric) -> np.ndarray:
-    return _shown(run)[metric.key].to_numpy(np.float64) * metric.factor
-
-
-def _shown(run: Run) -> pd.DataFrame:
-    """The measurements of the weights that tables show."""
-    return run.per_image[run.per_image["weights"] == run.record.weights]
+def _shown(run: Run, weights: str | None) -> pd.DataFrame:
+    """The measurements of some weights, by default those that tables show."""
+    return run.per_image[run.per_image["weights"] == (weights or run.record.weights)]
 
 
 def _p_value(mean: float, error: float, degrees: int) -> float:

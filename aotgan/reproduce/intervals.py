@@ -51,7 +51,8 @@ def row_plot(table: str, runs: Runs) -> Figure:
 def difference_plot(table: str, runs: Runs, metric: str = "psnr") -> Figure:
     """Draws what the second row of each compared pair changes, with both of its intervals.
 
-    The thick line is the 95 % interval over seeds, the thin one that over photographs.
+    The thick line is the 95 % interval over seeds, the thin one that over photographs. Where a
+    moving average of the weights was kept, a hollow mark shows the change of the final weights.
 
     Args:
         table: "4" to "7" or "readings".
@@ -74,6 +75,7 @@ def difference_plot(table: str, runs: Runs, metric: str = "psnr") -> Figure:
             axes.hlines(y, change.image_low, change.image_high, color=colour, lw=1)
             axes.hlines(y, change.low, change.high, color=colour, lw=4, alpha=0.45)
             axes.plot(change.difference, y, "o", ms=5, color=colour)
+        _final_weights(axes, table, runs, metric, at)
         shown = found[0][2].metric
         side = "right" if shown.higher else "left"
         _finish(axes, f"change of {_short(shown)}; better to the {side}")
@@ -81,6 +83,17 @@ def difference_plot(table: str, runs: Runs, metric: str = "psnr") -> Figure:
         axes.set_ylim(-0.6, len(found) - 0.4)
         _legend(axes, {change.verdict for _, _, change in found})
     return figure
+
+
+def _final_weights(
+    axes: Axes, table: str, runs: Runs, metric: str, at: Sequence[float] | np.ndarray
+) -> None:
+    """Marks the changes of the final weights, where tables show their moving average."""
+    if next(iter(runs.values()))[0].record.weights == "raw":
+        return
+    raw = [c for _, _, c in comparisons(table, runs, "raw") if c.metric.key == metric]
+    changes = [change.difference for change in raw]
+    axes.plot(changes, at, "o", ms=5, mfc="none", color=INK, lw=0, label="final weights")
 
 
 def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -99,3 +99,12 @@ def test_measurements_that_are_missing_are_named(make_run, write_runs):
     assert run.value(PSNR, "raw") == pytest.approx(run.value(PSNR) - 1, abs=0.02)
     with pytest.raises(InputError, match="no measurements by pair"):
         read_run(folder / "rates-1-seed0.json", folder / "nothing.csv")
+
+
+def test_final_weights_are_compared_when_asked_for(make_run):
+    first, second = [make_run("rates-1")], [make_run("rates-2", offset=0.5)]
+    averaged = compare(first, second, PSNR, UNKNOWN)
+    raw = compare(first, second, PSNR, UNKNOWN, "raw")
+    assert raw.difference != averaged.difference
+    assert raw.difference == second[0].value(PSNR, "raw") - first[0].value(PSNR, "raw")
+    assert raw.image_difference == pytest.approx(raw.difference, abs=1e-4)

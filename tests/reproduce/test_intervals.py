@@ -40,6 +40,9 @@ def test_differences_have_the_colour_of_their_verdict(runs):
     assert [p.get_xdata()[0] for p in points] == pytest.approx([c.difference for c in found])
     assert [p.get_color() for p in points] == [COLOUR_OF[c.verdict] for c in found]
     assert {c.verdict for c in found} == {"better", "not resolved"}
+    raw = [c for _, _, c in comparisons("7", runs, "raw") if c.metric.key == "psnr"]
+    hollow = next(line for line in axes.lines if line.get_label() == "final weights")
+    assert list(hollow.get_xdata()) == [c.difference for c in raw]
 
 
 def test_readings_are_named_by_what_they_change(make_run):
