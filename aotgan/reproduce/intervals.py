@@ -33,7 +33,7 @@ def row_plot(table: str, runs: Runs) -> Figure:
     metrics = metrics_of_runs(runs)
     at = np.arange(len(frame))[::-1]
     with house_style():
-        figure = Drawing(figsize=(8.2, ROW_IN * len(frame) + 0.75), layout="constrained")
+        figure = Drawing(figsize=(8.2, ROW_IN * len(frame) + 0.9), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for axes, metric in zip(panels, metrics, strict=True):
             ends = frame[[metric.title + LOW, metric.title + HIGH]].to_numpy()
@@ -42,7 +42,7 @@ def row_plot(table: str, runs: Runs) -> Figure:
                 values = [run.value(metric) for run in runs.get(name, ())]
                 axes.plot(values, [y] * len(values), "o", ms=3.5, mfc="none", color=INK)
             axes.plot(frame[metric.title], at, "|", ms=9, mew=2, color=COLOURS[1])
-            _finish(axes, f"{_short(metric)}, {'higher' if metric.higher else 'lower'} is better")
+            _finish(axes, f"{_short(metric)}\n{'higher' if metric.higher else 'lower'} is better")
         panels[0].set_yticks(at, frame["row"])
         panels[0].set_ylim(-0.6, len(frame) - 0.4)
     return figure
