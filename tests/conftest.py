@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+pytest_plugins = ["synthetic_runs"]
 STAND_INS = ("faces", "scenes", "logos", "imagenet", "masks")
 
 

@@ -9,14 +9,14 @@ open-mmlab/mmagic at 0a560bb. A hole is 1 in both, as here.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 
 import pandas as pd
 
 from aotgan.errors import InputError
+from aotgan.reproduce.display import Table
 
 ROWS = 39
 COLUMNS = ("number", "part", "aspect", "paper", "released", "where", "mmagic", "verdict", "here")
@@ -31,27 +31,6 @@ VERDICTS = {
 SOURCE = "https://github.com/researchmm/AOT-GAN-for-Inpainting/blob/2cd1afd/src/"
 PLACE = re.compile(r"([\w/]+\.py):(\d+)(-\d+)?(?:,\d+(?:-\d+)?)*")  # file:line-line,line
 HEADINGS = ("#", "aspect", "the paper", "released code", "mmagic", "verdict", "in this package")
-LEFT = ' style="text-align: left; vertical-align: top"'
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for reading that a notebook shows in full, however long its cells are.
-
-    Attributes:
-        headings: plain text, one for each column.
-        rows: cells of HTML.
-    """
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def _repr_html_(self) -> str:
-        lines = [_line("th", map(escape, self.headings)), *(_line("td", row) for row in self.rows)]
-        return "<table>\n" + "\n".join(lines) + "\n</table>"
-
-    def __repr__(self) -> str:
-        return f"table of {len(self.rows)} rows: {', '.join(self.headings)}"
 
 
 def load_differences() -> pd.DataFrame:
@@ -129,7 +108,3 @@ def _link(place: str) -> str:
     file, first, last = found.groups()
     target = f"{SOURCE}{file}#L{first}" + (f"-L{last[1:]}" if last else "")
     return f'<a href="{target}">{place}</a>'
-
-
-def _line(tag: str, cells: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<{tag}{LEFT}>{cell}</{tag}>" for cell in cells) + "</tr>"
