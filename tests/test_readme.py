@@ -6,17 +6,32 @@ from pathlib import Path
 
 import pytest
 
+from aotgan.reproduce.claims import CLAIMS
+from aotgan.reproduce.experiments import select
 from aotgan.reproduce.records import load_record
 from aotgan.reproduce.tables import markdown, metric_table, metrics_of, shown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORDS = ROOT / "figures/laptop/records"
 LINKS = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
 
 
 def test_results_are_those_of_the_committed_record() -> None:
-    record = load_record(ROOT / "figures/laptop/records/aotgan-demo-seed0.json")
+    record = load_record(RECORDS / "aotgan-demo-seed0.json")
     assert markdown(shown(metric_table([record]), metrics_of(record))) in README
+
+
+@pytest.mark.parametrize("group", ["ablations", "readings"])
+def test_progress_is_that_of_the_committed_records(group: str) -> None:
+    names = select([group])
+    runs = {name: list(RECORDS.glob(f"{name}-seed*.json")) for name in names}
+    done, total = sum(map(bool, runs.values())), sum(map(len, runs.values()))
+    assert f"{done} of {len(names)} trainings, {total} runs" in README
+
+
+def test_number_of_claims_is_that_of_the_ledger() -> None:
+    assert f"{len(CLAIMS)} claims" in README
 
 
 def test_benchmark_is_the_committed_one() -> None:

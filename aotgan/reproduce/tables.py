@@ -290,7 +290,7 @@ def with_interval(value: float, high: float, digits: int) -> str:
 
 
 def _numeric(text: str) -> bool:
-    return re.match(r"[-+<]|\d", text) is not None
+    return re.match(r"[-+<]|\d[\d.,]*(-\d+%)?(\s|$)", text) is not None
 
 
 def _escaped(value: Any) -> str:
