@@ -63,10 +63,14 @@ class Jpeg:
         buffer = io.BytesIO()
         with Image.open(source) as image:
             image.convert("RGB").save(buffer, "jpeg", quality=JPEG_QUALITY)
+            self.size = image.size
         self._bytes = buffer.getvalue()
 
     def _repr_jpeg_(self) -> bytes:
         return self._bytes
+
+    def __repr__(self) -> str:
+        return "picture of {} x {} px".format(*self.size)
 
 
 def _line(tag: str, cells: Iterable[str]) -> str:

@@ -36,6 +36,7 @@ from aotgan.reproduce.outputs import FIGURES, file_stem
 from aotgan.reproduce.tables import Metric, caption
 
 NOTHING_TO_COMPARE = Note("No two rows to compare yet.")
+WEIGHTS = {"ema": "moving average of the weights", "raw": "final weights"}
 ANSWERS = {
     "better": "The interval over seeds leaves out zero: better at this scale.",
     "worse": "The interval over seeds leaves out zero: worse at this scale.",
@@ -104,12 +105,12 @@ class TableResults:
         return "\n".join(self._checked(ending, text) for ending, text in made.items())
 
     def seeds(self) -> str:
-        """Lists the PSNR of each run, with both sets of weights where two were kept."""
+        """Lists the PSNR of each run, of the weights that tables show first."""
         if not self.have:
             return self._missing.text
         psnr = self._metric("psnr")
-        kinds = list(self.runs[self.rows[self.have[0]]][0].record.metrics)
-        lines = [f"{psnr.title} of each seed; weights: {', '.join(kinds)}"]
+        kinds = sorted(self.runs[self.rows[self.have[0]]][0].record.metrics)  # ema, raw
+        lines = [f"{psnr.title} of each seed: {', '.join(WEIGHTS[kind] for kind in kinds)}"]
         for label in self.have:
             for run in self.runs[self.rows[label]]:
                 values = "   ".join(f"{run.value(psnr, kind):6.2f}" for kind in kinds)

@@ -1,5 +1,7 @@
 """What notebooks show of a table: all of it, some of it, or that nothing is there."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +33,7 @@ def test_a_full_table_is_told_in_numbers_pictures_and_words(table7):
         assert isinstance(shown, Table) and len(shown.rows) == 3 + (shown == table7.orders())
     assert "pooled over every experiment" in table7.about().text
     assert table7.seeds().count("seed 1") == 3
+    assert re.search(r"HM-PatchGAN +seed 0 +20.5\d +19.5\d\n", table7.seeds()), "average first"
     for figure in (table7.row_plot(), table7.difference_plot(), table7.difference_plot("fd")):
         assert isinstance(figure, Drawing)
 
@@ -87,4 +90,5 @@ def test_pictures_become_small(tmp_path, table7):
     Image.fromarray(noise).save(table7.folder / "figure8.png")
     shown = table7.picture("figure8.png")
     assert isinstance(shown, Jpeg) and shown._repr_jpeg_()[:3] == b"\xff\xd8\xff"
+    assert repr(shown) == "picture of 96 x 64 px"
     assert Jpeg(image_row([noise]))._repr_jpeg_()[:3] == b"\xff\xd8\xff"
