@@ -83,7 +83,7 @@ def aotgan(monkeypatch, capsys):
         ("bench --device gpu", "device='gpu': choose one of"),
         ("bench --out pyproject.toml/time.json", "cannot write in pyproject.toml"),
         ("weights import absent.pt out.safetensors", "no file absent.pt"),
-        ("weights import pyproject.toml x.safetensors", "not a readable PyTorch state dict"),
+        ("weights import pyproject.toml x.safetensors", "cannot be read as a PyTorch state dict"),
         ("weights import absent.pt", "Missing argument.*See 'aotgan weights import --help'"),
         ("weights show absent.safetensors", "absent.safetensors"),
         ("weights ship absent", "absent"),
