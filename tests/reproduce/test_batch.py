@@ -1,10 +1,12 @@
 """A batch of runs: what is finished stays, what fails stops nothing, what is late goes on."""
 
 import os
+import sys
 import time
 
 import pytest
 
+from aotgan.cli import main
 from aotgan.errors import InputError
 from aotgan.reproduce import batch as module
 from aotgan.reproduce.batch import Job, make_batch, overview, run_batch
@@ -113,3 +115,42 @@ def test_records_name_the_run_that_made_them(batch):
         assert (record.experiment, record.seed) == (job.experiment, job.seed)
         assert {row["bin"] for row in record.metrics["ema"]} == {"40-50%", "all"}
         assert record.evaluation["pairs"] == 12
+
+
+@pytest.fixture
+def command(photographs, tmp_path, monkeypatch, capsys):
+    """Runs `aotgan WORDS` on the photographs; returns status, output and messages."""
+
+    def run_command(words):
+        where = ["--data", str(photographs), "--out", str(tmp_path / "runs")]
+        monkeypatch.setattr(sys, "argv", ["aotgan", *words.split(), *where])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, *capsys.readouterr()
+
+    return run_command
+
+
+def test_the_command_writes_tables_and_a_second_one_counts_runs(command, tmp_path):
+    figures = tmp_path / "figures"
+    words = "--scale tiny --experiments rates-1,rates-2"
+    own = f" --device cpu --workers 0 --minutes 5 --figures {figures}"
+    status, out, _ = command(f"reproduce {words}{own}")
+    assert status == 0 and str(figures / "tiny" / "table4.md") in out
+    assert "| rates 2 | 1 |" in (figures / "tiny" / "table4.md").read_text()
+    assert command(f"status {words} --seeds 0,1")[1].startswith("2 of 4 runs done, 0 running")
+
+
+def test_the_commands_status_tells_failure_from_interrupt(command, tmp_path, monkeypatch):
+    words = f"reproduce --scale tiny --experiments rates-1 --figures {tmp_path / 'figures'}"
+    monkeypatch.setattr(module, "run", lambda *_: None)
+    status, _, err = command(words)
+    assert status == 130 and "the same command goes on: rates-1, seed 0" in err
+
+    def diverge(*_):
+        raise FloatingPointError("a loss is not finite in step 3")
+
+    monkeypatch.setattr(module, "run", diverge)
+    status, _, err = command(words)
+    assert status == 1 and "failed: rates-1, seed 0: a loss is not finite" in err
+    assert command(f"{words} --minutes 0")[0] == 2
