@@ -6,6 +6,7 @@ Everything is read from the records of finished runs. What was not run yet is sa
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -150,11 +151,11 @@ class TableResults:
         return Note("\n".join(self._sentences(first, second)))
 
     def _sentences(self, first: str, second: str) -> Iterator[str]:
-        psnr = {pair: c for pair, c in self._compared("psnr")}
+        psnr = dict(self._compared("psnr"))
         if (first, second) in psnr:
             yield f"**{first} → {second}** {_headline(psnr[first, second])}\n"
         for pair in psnr:
-            changed = [c for *rows, c in comparisons(self.table, self.runs) if tuple(rows) == pair]
+            changed = [c for *rows, c in self._comparisons if tuple(rows) == pair]
             yield f"- {' → '.join(pair)}: {', '.join(map(_words, changed))}."
         if psnr and self.table != READINGS:
             yield f"\n{self._agreement()}"
@@ -167,7 +168,7 @@ class TableResults:
     def _agreement(self) -> str:
         """Counts in how many comparisons our sign is that of the paper's digits."""
         tally: Counter[tuple[bool, bool]] = Counter()
-        for first, second, ours in comparisons(self.table, self.runs):
+        for first, second, ours in self._comparisons:
             printed = paper_difference(self.table, first, second, ours.metric)
             if printed is not None and printed.value:  # its digits tell the two rows apart
                 agrees = printed.value * ours.difference > 0
@@ -193,10 +194,12 @@ class TableResults:
         )
 
     def _compared(self, metric: str) -> list[tuple[tuple[str, str], Comparison]]:
-        if not self.have:
-            return []
-        found = comparisons(self.table, self.runs)
+        found = self._comparisons
         return [((first, second), c) for first, second, c in found if c.metric.key == metric]
+
+    @cached_property
+    def _comparisons(self) -> list[tuple[str, str, Comparison]]:
+        return list(comparisons(self.table, self.runs)) if self.have else []
 
     def _metric(self, key: str) -> Metric:
         return next(metric for metric in metrics_of_runs(self.runs) if metric.key == key)
