@@ -161,9 +161,14 @@ class Interrupt:
 
     @staticmethod
     def ignore_in_worker(_: int) -> None:
-        """Lets the main process alone decide what Ctrl-C means."""
+        """Lets the main process alone decide when loading ends.
+
+        A terminal sends Ctrl-C, and a batch system SIGTERM, to every process of a run. The main one
+        still needs its batches for the current step; it ends its loading processes afterwards, and
+        they end by themselves when it is gone or a second SIGTERM comes.
+        """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, Interrupt(announce=False)._request)
 
 
 class Progress:

@@ -1,5 +1,6 @@
 """A run can be killed, stopped, prolonged and shared by processes, and is the same run."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -151,6 +152,23 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(tiny, straight, tmp_path):
     trainer, reason = run(averaging(tiny), tmp_path, press, sample_every_steps=1, workers=1)
     assert (reason, trainer.step) == ("interrupt", 5)
     assert load_state(tmp_path / "state.pt")["step"] == 5
+    assert run(averaging(tiny), tmp_path)[1] == "steps"
+    assert_same_run(tmp_path, straight)
+
+
+def test_a_batch_system_that_ends_every_process_is_obeyed(tiny, straight, tmp_path):
+    """Slurm's scancel sends SIGTERM to the loading processes as well."""
+
+    def cancel(trainer):
+        if trainer.step == 2:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGTERM)
+            time.sleep(0.5)  # for a dying child to be noticed
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    trainer, reason = run(averaging(tiny), tmp_path, cancel, sample_every_steps=1, workers=2)
+    assert (reason, trainer.step) == ("interrupt", 2)
+    assert not multiprocessing.active_children()
     assert run(averaging(tiny), tmp_path)[1] == "steps"
     assert_same_run(tmp_path, straight)
 
