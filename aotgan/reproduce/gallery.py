@@ -28,6 +28,8 @@ from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE
 from aotgan.training.loop import EMA_WEIGHTS, STATE, WEIGHTS
 
+FIELD_PX = 256  # receptive fields: in smaller images much of those with rate 8 is folded back
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -49,14 +51,21 @@ class Trained:
         """Side of the images that a run was trained and measured on."""
         return int(self.records[name].evaluation["size_px"])
 
-    def note(self, name: str) -> str:
-        """Says what the networks of a figure are."""
-        record = self.records[name]
+    def note(self, *names: str) -> str:
+        """Says what the networks of a figure are, by the run of the first one, and their seeds."""
+        record = self.records[names[0]]
         check = f"{CHECK_LABEL}: " if record.scale == CHECK_SCALE else ""
         return (
             f"{check}scale {record.scale}, {record.steps:,} steps on {record.data['name']}, "
-            f"seed {record.seed}"
+            f"{self._seeds(names)}"
         )
+
+    def _seeds(self, names: tuple[str, ...]) -> str:
+        """One seed, or that of every network where they differ."""
+        seeds = [str(self.records[name].seed) for name in names]
+        if len(set(seeds)) == 1:
+            return f"seed {seeds[0]}"
+        return f"seeds in this order: {', '.join(seeds)}"
 
 
 def draw_all(trained: Trained) -> dict[str, Figure]:
@@ -69,17 +78,16 @@ def _compared(labels: Mapping[str, str]) -> Callable[[Trained, tuple[str, ...]],
     def draw(trained: Trained, names: tuple[str, ...]) -> Figure:
         networks = {labels[name]: trained.generator(name) for name in names}
         cases = face_cases(trained.size_px(names[0]))
-        return comparison(networks, cases, note=trained.note(names[0]))
+        return comparison(networks, cases, note=trained.note(*names))
 
     return draw
 
 
 def _fields(trained: Trained, names: tuple[str, ...]) -> Figure:
     networks = {_rates(name): trained.generator(name) for name in names}
-    size = trained.size_px(names[0])
-    maps = {title: effective_receptive_field(net, size) for title, net in networks.items()}
+    maps = {title: effective_receptive_field(net, FIELD_PX) for title, net in networks.items()}
     bounds = {title: theoretical_field(net) for title, net in networks.items()}
-    return receptive_field_figure(maps, bounds, trained.note(names[0]))
+    return receptive_field_figure(maps, bounds, trained.note(*names))
 
 
 def _gates(trained: Trained, names: tuple[str, ...]) -> Figure:
@@ -93,7 +101,7 @@ def _discriminators(trained: Trained, names: tuple[str, ...]) -> Figure:
     fill = fill_bytes(trained.generator("sm-patchgan"), image, mask)
     judges = {str(trained.records[n].config["loss"]["objective"]): n for n in names}
     networks = {objective: trained.discriminator(name) for objective, name in judges.items()}
-    return discriminator_figure(networks, (image, mask, pair), fill, trained.note(names[0]))
+    return discriminator_figure(networks, (image, mask, pair), fill, trained.note(*names))
 
 
 def _rates(name: str) -> str:

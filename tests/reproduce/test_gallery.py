@@ -1,12 +1,14 @@
 """From trained runs to every file that the workflow expects of them."""
 
+from types import SimpleNamespace
+
 import pytest
 from PIL import Image
 
 from aotgan.reproduce.batch import make_batch, run_batch
 from aotgan.reproduce.collect import collect
 from aotgan.reproduce.experiments import EXPERIMENTS, select
-from aotgan.reproduce.gallery import DRAWN
+from aotgan.reproduce.gallery import DRAWN, Trained
 from aotgan.reproduce.outputs import (
     FIGURES,
     MAIN,
@@ -53,3 +55,16 @@ def test_runs_become_exactly_the_files_that_are_announced(tmp_path, photographs)
     before = {path: path.read_bytes() for path in written}
     collect("tiny", tmp_path / "runs", tmp_path / "figures")
     assert before == {path: path.read_bytes() for path in written}
+
+
+def test_a_figure_names_the_seed_of_each_of_its_networks():
+    def record(seed):
+        return SimpleNamespace(scale="laptop", steps=1500, data={"name": "faces"}, seed=seed)
+
+    def trained(**seeds):
+        return Trained({}, {name: record(seed) for name, seed in seeds.items()})
+
+    start = "scale laptop, 1,500 steps on faces, "
+    assert trained(a=1, b=1).note("a", "b") == f"{start}seed 1"
+    assert trained(a=1, b=0).note("b", "a") == f"{start}seeds in this order: 0, 1"
+    assert trained(a=1, b=0).note("a") == f"{start}seed 1"
