@@ -15,7 +15,9 @@ from aotgan.data.images import centre_square, image_size, read_image, resize
 from aotgan.data.masks import (
     RATIO_BINS,
     bin_label,
+    box_mask,
     centre_mask,
+    draw_box,
     fit_mask,
     free_form_mask,
     hole_sizes,
@@ -29,7 +31,8 @@ FORMAT = 1
 SMALLEST_CROP = 0.6  # of the short side, where one image serves several pairs
 DIGEST_DIGITS = 16  # hexadecimal; enough to notice a change
 NO_BORDER = "free-form-no-border"
-GENERATED = ("free-form", NO_BORDER, "centre")
+BOX = "box"  # such a mask is named by its box: "box 12 30 40 20", as `box_mask` has them
+GENERATED = ("free-form", NO_BORDER, "centre", "boxes")
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in px
 
@@ -39,7 +42,7 @@ class Pair:
     """One evaluation case: a square of a photograph and the mask laid over it."""
 
     image: str  # file name
-    mask: str  # "free-form", "free-form-no-border", "centre", or a mask file's name
+    mask: str  # "free-form", "free-form-no-border", "centre", "box ...", or a mask file's name
     bin: str  # "10-20%", or "centre"
     seed: int  # of a free-form mask; 0 for the others
     ratio: float  # hole fraction of the mask
@@ -122,7 +125,7 @@ class Manifest:
                 f"not a manifest ({error!r}); expected the text that Manifest.to_json wrote."
             ) from error
         images = _pick(_named(files), [pair.image for pair in pairs])
-        kinds = [pair.mask for pair in pairs if pair.mask not in GENERATED]
+        kinds = [pair.mask for pair in pairs if not _is_generated(pair.mask)]
         masks = _pick(_named(masks_from_folder(mask_folder)) if mask_folder else {}, kinds)
         return cls(size, seed, pairs, digests, images, masks)
 
@@ -168,8 +171,9 @@ def make_manifest(
         bins: bounds of the hole fraction, by default the six of the paper; ignored by "centre".
         per_bin: pairs in each bin; by default one for each file.
         seed: of the choice and order of files, of the squares and of the masks.
-        masks: "free-form", "centre" (Table 2) or a folder of mask files, white = hole, sorted
-            into the bins by their hole fraction at `size`.
+        masks: "free-form", "boxes" (one rectangle of arbitrary size and place, section 4.8),
+            "centre" (Table 2) or a folder of mask files, white = hole, sorted into the bins by
+            their hole fraction at `size`.
         border: whether free-form holes may touch the border; every second one by default.
 
     Raises:
@@ -246,6 +250,9 @@ def _choices(
             )
             for number in range(count)
         ]
+    if kind == "boxes":
+        drawn = (draw_box(size, size, bounds, rng) for _ in range(count))
+        return [(" ".join(map(str, (BOX, *box))), 0, 0.0) for box in drawn]
     inside = [name for name, part in fractions.items() if bounds[0] <= part < bounds[1]]
     if not inside:
         raise InputError(
@@ -263,10 +270,18 @@ def _mask_of(
     """The mask that a pair names: (size, size) bool, True = hole."""
     if kind == "centre":
         return centre_mask(size, size)
+    if kind.startswith(f"{BOX} "):
+        left, top, width, height = map(int, kind.split()[1:])
+        return box_mask(size, size, [(left, top, width, height)])
     if kind in GENERATED:
         rng = np.random.default_rng(seed)
         return free_form_mask(size, size, (ratio, ratio), rng, border=kind != NO_BORDER)
     return _folder_mask(mask_paths[kind], size)
+
+
+def _is_generated(mask: str) -> bool:
+    """Whether a pair's mask is drawn from its name, and not read from a file."""
+    return mask in GENERATED or mask.startswith(f"{BOX} ")
 
 
 def _folder_mask(path: Path, size: int) -> np.ndarray:

@@ -128,19 +128,36 @@ def random_box_mask(
 ) -> np.ndarray:
     """One rectangle of arbitrary size and place (training masks of section 4.8, logo removal).
 
-    The hole fraction lies inside `ratio` up to the rounding of the sides to whole pixels.
+    Arguments and errors as `draw_box`.
 
     Returns:
         (height, width) bool, True = hole.
     """
+    return box_mask(height, width, [draw_box(height, width, ratio, rng)])
+
+
+def draw_box(
+    height: int, width: int, ratio: tuple[float, float], rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Draws a rectangle, its area uniform, its sides up to e : 1 either way.
+
+    Args:
+        height: of the image in px.
+        width: of the image in px.
+        ratio: bounds of its share of the image, kept up to the rounding of the sides to pixels.
+        rng: the only source of randomness.
+
+    Returns:
+        (left, top, width, height) in px, as `box_mask` has them.
+    """
     low, high = hole_sizes(height, width, ratio)
     area = rng.uniform(low, high)
-    shape = math.exp(rng.uniform(-1, 1))  # height : width, up to e : 1 either way
+    shape = math.exp(rng.uniform(-1, 1))  # height : width
     h = min(height, max(math.sqrt(area * shape), area / width))
     w = area / h
     rows, columns = max(1, round(h)), max(1, min(width, round(w)))
     top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    return box_mask(height, width, [(int(left), int(top), columns, rows)])
+    return int(left), int(top), columns, rows
 
 
 def read_mask(

@@ -26,10 +26,10 @@ class Experiment:
     Attributes:
         name: unique, used for folders: letters, digits and hyphens.
         title: one line for captions.
-        group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code) or
-            "alternatives" (of rows that the paper leaves open).
+        group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code),
+            "alternatives" (of rows that the paper leaves open) or "applications" (section 4.8).
         rows: (table, row label) pairs that this run feeds, labels as in published.csv.
-        subject: "faces" or "scenes"; a scale says which image set that is.
+        subject: "faces", "scenes" or "logos"; a scale says which image set that is.
         bins: bounds of the hole fractions on which it is measured; None for the paper's six.
         generator: arguments of `aotgan.models.Generator`, without the width, which is the scale's.
         loss, optim, data: fields of the training configuration that differ from the scale's.
@@ -141,6 +141,14 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         _residual("gatedconv-only", "gatedconv-only", (), "alternatives"),
         _residual("1x1-added", "concat1x1-added", (), "alternatives"),
+        Experiment(
+            "logo-removal",
+            "AOT-GAN for logos: rectangles of arbitrary size",
+            "applications",
+            subject="logos",
+            bins=((0.01, 0.5),),
+            data={"masks": "boxes"},
+        ),
     )
 }
 GROUPS = tuple(dict.fromkeys(experiment.group for experiment in EXPERIMENTS.values()))

@@ -99,8 +99,10 @@ def run(
         return done
     check_processes(config, options)
     frechet_distance(config.loss.features)  # its network is missed now, not after the training
-    bins = get_experiment(experiment).bins
-    manifest = evaluation_manifest(config.data.name, config.data.size_px, scale, data_root, bins)
+    bins, masks = get_experiment(experiment).bins, config.data.masks
+    manifest = evaluation_manifest(
+        config.data.name, config.data.size_px, scale, data_root, bins, masks
+    )
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -154,12 +156,13 @@ def evaluation_manifest(
     scale: str,
     data_root: str | Path | None = None,
     bins: Sequence[tuple[float, float]] | None = None,
+    masks: str = "free-form",
 ) -> Manifest:
     """Returns the image-mask pairs on which every run of a scale, data set and bins is measured."""
     test = load_images(data, "test", data_root)
     bins = bins or RATIO_BINS
     each = get_scale(scale).pairs // len(bins)
-    return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED)
+    return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED, masks=masks)
 
 
 def measure(

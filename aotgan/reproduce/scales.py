@@ -61,7 +61,7 @@ SCALES: dict[str, Scale] = {
         Scale(
             "smoke",
             "a check of the pipeline: the numbers say nothing about the method",
-            sets={"faces": "bundled", "scenes": "bundled"},
+            sets={"faces": "bundled", "scenes": "bundled", "logos": "bundled"},
             size_px=64,
             width=16,
             features="random",
@@ -75,7 +75,7 @@ SCALES: dict[str, Scale] = {
         Scale(
             "laptop",
             "quarter width and few steps: orderings need seeds and paired tests",
-            sets={"faces": "faces", "scenes": "scenes"},
+            sets={"faces": "faces", "scenes": "scenes", "logos": "logos"},
             size_px=128,
             width=16,
             features="random",
@@ -89,7 +89,7 @@ SCALES: dict[str, Scale] = {
         Scale(
             "gpu",
             "full width, a quarter of the paper's side, minutes of training",
-            sets={"faces": "faces", "scenes": "scenes"},
+            sets={"faces": "faces", "scenes": "scenes", "logos": "logos"},
             size_px=128,
             width=64,
             features="random",
@@ -104,7 +104,7 @@ SCALES: dict[str, Scale] = {
         Scale(
             "paper",
             "the paper's settings; it gives no step count, the released code one million",
-            sets={"faces": "celeba-hq", "scenes": "places2"},
+            sets={"faces": "celeba-hq", "scenes": "places2", "logos": "openlogo"},
             size_px=512,
             width=64,
             features="imagenet",

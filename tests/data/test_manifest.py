@@ -170,6 +170,18 @@ def test_centre_holes_are_one_bin(photos):
         assert np.array_equal(mask, centre_mask(64, 64))
 
 
+def test_boxes_are_rectangles_that_their_names_tell(photos):
+    manifest = make_manifest(photos, 64, [(0.01, 0.3), (0.3, 0.5)], 4, masks="boxes")
+    assert len({pair.mask for pair in manifest.pairs}) == 8
+    for _, mask, pair in Manifest.from_json(manifest.to_json(), photos):
+        left, top, width, height = map(int, pair.mask.split()[1:])
+        assert mask[top : top + height, left : left + width].all()
+        assert mask.sum() == width * height == round(pair.ratio * 64 * 64)
+    again = make_manifest(photos, 64, [(0.01, 0.3), (0.3, 0.5)], 4, masks="boxes")
+    other = make_manifest(photos, 64, [(0.01, 0.3), (0.3, 0.5)], 4, seed=1, masks="boxes")
+    assert manifest.hash == again.hash != other.hash
+
+
 def test_names_of_nested_folders_stay_apart(photos, tmp_path):
     twins = []
     for place in ("x", "y"):
