@@ -19,6 +19,7 @@ LAYERS = (
     ("data", "models", "losses", "metrics"),
     ("training",),
     ("reproduce", "apply"),
+    ("commands",),
     ("cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
