@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from aotgan.commands.inpaint import inpaint
+from aotgan.commands.options import Device, Model
+from aotgan.commands.weights import weights
 from aotgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,8 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-weights = typer.Typer(help="Converts and inspects weights files.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.command()(inpaint)
 
 Scale = Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")]
 Experiments = Annotated[str, typer.Option(help="Names or groups of `aotgan list`, by commas.")]
@@ -43,7 +46,6 @@ DataRoot = Annotated[
     typer.Option(help="Folder of the named image sets.", show_default="$AOTGAN_DATA"),
 ]
 Out = Annotated[Path, typer.Option(help="Folder of all runs.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=-1, help="Loading processes; -1: 2, to 8 on a GPU.")]
 
 
@@ -137,10 +139,7 @@ def list_() -> None:
 
 @app.command()
 def evaluate(
-    model: Annotated[
-        str | None,
-        typer.Option(help="Weights file, or a shipped model.", show_default="the first shipped"),
-    ] = None,
+    model: Model = None,
     scale: Annotated[str, typer.Option(help="Decides size and number of pairs.")] = "smoke",
     data: Annotated[str, typer.Option(help="Image set, or a folder of photographs.")] = "bundled",
     data_root: DataRoot = None,
@@ -263,42 +262,6 @@ def bench(
         write_atomically(out, text + "\n")
 
 
-@weights.command("import")
-def import_(
-    source: Annotated[Path, typer.Argument(help="The authors' file.")],
-    destination: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
-) -> None:
-    """Converts the authors' generator (G0000000.pt) to safetensors, checking names and shapes."""
-    from aotgan.models.weights import import_released
-
-    print(f"wrote {import_released(source, destination)}")
-
-
-@weights.command()
-def show(
-    model: Annotated[
-        str | None,
-        typer.Argument(help="Weights file, or a shipped model.", show_default="the first shipped"),
-    ] = None,
-) -> None:
-    """Prints what a weights file says of itself."""
-    from aotgan.models.weights import read_metadata
-
-    for key, value in sorted(read_metadata(model).items()):
-        print(f"{key}: {value}")
-
-
-@weights.command()
-def ship(
-    run: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
-) -> None:
-    """Packs a run's generator into the package, with a model card made from its record."""
-    from aotgan.reproduce.ship import ship as ship_run
-
-    for path in ship_run(run):
-        print(path.name)
-
-
 def _numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",")]
@@ -317,8 +280,8 @@ def _show(per_bin: "pd.DataFrame") -> None:
 def main() -> None:
     """Runs the command line and exits.
 
-    Status 0: done; 1: the training diverged; 2: bad input; 130: interrupted, and saved where there
-    was something to save.
+    Status 0: done; 1: the training diverged, or a part of a batch failed; 2: bad input; 130:
+    interrupted, and saved where there was something to save.
     """
     try:
         status = app(prog_name="aotgan", standalone_mode=False)

@@ -15,7 +15,9 @@ import aotgan
 ROOT = Path(__file__).parents[1]
 
 NAMES = {
-    "aotgan": "Discriminator Generator InputError __version__ load_generator",
+    "aotgan": "Discriminator Generator InputError __version__ inpaint load_generator",
+    "aotgan.apply.holes": "feather_mask grow_mask read_mask",
+    "aotgan.apply.inpaint": "PRECISIONS inpaint",
     "aotgan.errors": "InputError",
     "aotgan.files": "sha256_of write_atomically",
     "aotgan.models": "AOTBlock Discriminator Generator ResidualBlock composite erase"
@@ -24,6 +26,7 @@ NAMES = {
     " normalised_gate",
     "aotgan.models.discriminator": "STRIDES TEXT_STRIDES Discriminator receptive_field",
     "aotgan.models.generator": "UPSAMPLINGS VARIANTS Generator composite erase",
+    "aotgan.models.reach": "reach theoretical_field",
     "aotgan.models.weights": "import_released load_generator read_metadata save_generator"
     " shipped_models",
 }
@@ -34,6 +37,7 @@ PARAMETERS = {
     "aotgan.Generator.complete": "self image mask",
     "aotgan.Discriminator": "width",
     "aotgan.Discriminator.forward": "self image",
+    "aotgan.inpaint": "image mask model grow feather context device precision on_progress",
     "aotgan.load_generator": "path device",
     "aotgan.models.AOTBlock": "channels rates residual gate",
     "aotgan.models.ResidualBlock": "channels rate",

@@ -187,7 +187,7 @@ def read_mask(
         raise InputError(f'hole="{hole}" was given; expected "white" or "black".')
     name = "mask" if isinstance(source, np.ndarray) else str(source)
     values = source if isinstance(source, np.ndarray) else _mask_file(Path(source))
-    mask = _binary(_one_channel(values, name), name)
+    mask = binary(one_channel(values, name), name)
     mask = ~mask if hole == "black" else mask
     _check_mask(mask, name, hole, size)
     return mask
@@ -204,8 +204,19 @@ def _mask_file(path: Path) -> np.ndarray:
             raise InputError(f"{path}: the mask cannot be decoded ({error}).") from error
 
 
-def _one_channel(values: np.ndarray, name: str) -> np.ndarray:
-    """(H, W) or (H, W, C) -> (H, W), white = hole."""
+def one_channel(values: np.ndarray, name: str) -> np.ndarray:
+    """Returns the channel of a mask's samples that says where the hole is, white = hole.
+
+    Args:
+        values: (H, W) or (H, W, C): grey, colours that are grey, or with transparency last.
+        name: of the mask, for the message.
+
+    Returns:
+        (H, W) of the same dtype, or bool where transparency decides.
+
+    Raises:
+        InputError: another shape, colours, or hole by colour and by transparency at once.
+    """
     if values.ndim == 2:
         return values
     if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
@@ -233,8 +244,12 @@ def _from_alpha(colour: np.ndarray, alpha: np.ndarray, name: str) -> np.ndarray:
     return ~opaque
 
 
-def _binary(values: np.ndarray, name: str) -> np.ndarray:
-    """(H, W) samples -> bool."""
+def binary(values: np.ndarray, name: str) -> np.ndarray:
+    """Returns a mask's samples (H, W) as bool: those of half white or more.
+
+    Raises:
+        InputError: no samples, or values that are neither 0/1 nor 0/255 nor 0/65535.
+    """
     if values.dtype == bool:
         return values.copy()
     if values.size == 0 or not np.isfinite(values).all() or values.min() < 0:

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from aotgan.data.masks import free_form_mask
 from aotgan.errors import InputError
 from aotgan.models.blocks import GatedConvResidual, GatedResidual, check_choice
-from aotgan.models.discriminator import Discriminator, receptive_field
-from aotgan.models.generator import STRIDE, Generator, Upsample, erase
+from aotgan.models.discriminator import Discriminator
+from aotgan.models.generator import STRIDE, Generator, erase
+from aotgan.models.reach import PLACES
+from aotgan.models.reach import theoretical_field as theoretical_field  # known from here
 from aotgan.training.checkpoint import load_state
 
-PLACES = ("features", "output")
 HOLE = (0.4, 0.5)  # hole fraction of the masks of the ablations
 
 
@@ -229,39 +230,3 @@ def field_radius(field: NDArray[np.floating], share: float) -> int:
     distance = np.maximum(away[:, None], away)  # (S, S), Chebyshev
     within = np.bincount(distance.ravel(), weights=values.ravel()).cumsum()
     return int(np.argmax(within >= share * within[-1] * (1 - 1e-12)))
-
-
-def theoretical_field(generator: Generator, at: str = "output") -> int:
-    """Returns the side in px of the square outside of which nothing can matter.
-
-    600 px for the paper's generator. That of convolutions alone: the "normalised" gate takes its
-    statistics over the whole image, which no field bounds.
-
-    Args:
-        generator: the network; its rates and number of blocks decide.
-        at: "output" or "features", as in `effective_receptive_field`.
-    """
-    check_choice("at", at, PLACES)
-    convs = [layer for layer in generator.encoder if isinstance(layer, nn.Conv2d)]
-    layers: list[tuple[int, int] | tuple[int, int, int]] = [
-        (conv.kernel_size[0], conv.stride[0]) for conv in convs
-    ]
-    for _ in generator.middle:
-        layers += [(3, 1, max(generator.config["rates"])), (3, 1)]  # a gate reaches no further
-    positions = 1 if at == "features" else _decoder_reach(generator.decoder)
-    return receptive_field([*layers, (positions, 1)])
-
-
-def _decoder_reach(decoder: nn.Sequential) -> int:
-    """How many features in a row one output pixel depends on, at most."""
-    positions = 1
-    for layer in reversed(decoder):
-        doubles = isinstance(layer, Upsample)
-        if isinstance(layer, nn.Conv2d | Upsample):
-            positions += 2  # 3x3
-        elif isinstance(layer, nn.ConvTranspose2d):
-            doubles = layer.stride[0] == 2
-            positions += 0 if doubles else 2
-        if doubles:  # 4x4 transposed or bilinear: a pixel comes from two, its neighbour shares one
-            positions = positions // 2 + 2
-    return positions

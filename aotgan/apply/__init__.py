@@ -1,0 +1,1 @@
+"""Filling holes in anybody's pictures (section 4.8)."""

@@ -1,0 +1,258 @@
+"""Fill holes in a picture of any kind and size: `aotgan.inpaint` (section 4.8)."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aotgan.apply.crops import Box, Tile, padded_size, plan_tiles, reduction, reflected
+from aotgan.apply.holes import check_px, feather_mask, grow_mask, read_mask
+from aotgan.apply.pictures import Picture, read_pictures
+from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
+from aotgan.errors import InputError
+from aotgan.models.blocks import check_choice
+from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.reach import reach
+from aotgan.models.weights import load_generator
+from aotgan.training.devices import find_device
+
+PRECISIONS = ("auto", "float32", "float64", "bfloat16", "float16")
+WORK_BYTES = 2_500_000_000  # what the features of one window may take
+# of a window, for each unit of the network's width; measured
+BYTES_PER_PIXEL = {"transposed": 16, "bilinear": 26}
+STRIP = 256  # rows of a large image that are reduced at a time
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture with its hole.
+
+    Attributes:
+        picture: the picture.
+        hole: (H, W) bool, grown.
+        weight: (H, W), that of the fill; above 0 where something is written.
+        tiles: how the work is divided.
+        reduced: rows and columns of a cell of the reduced image that statistics are taken from;
+            None where the network needs none, or sees the whole image.
+    """
+
+    picture: Picture
+    hole: NDArray[np.bool_]
+    weight: NDArray
+    tiles: list[Tile]
+    reduced: tuple[int, int] | None
+
+    @property
+    def parts(self) -> int:
+        """How many times the network runs."""
+        return len(self.tiles) + (self.reduced is not None)
+
+
+def inpaint(
+    image: Any,
+    mask: Any,
+    model: Generator | str | Path | None = None,
+    *,
+    grow: float = 0,
+    feather: float = 0,
+    context: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    on_progress: Progress | None = None,
+) -> Any:
+    """Fills the hole of a picture of any size; known pixels stay the same to the byte.
+
+    Sizes that the network does not take are continued by symmetric reflection. An image much larger
+    than its holes costs what these cost: the network looks at windows around them.
+
+    Args:
+        image: a PIL image (1, L, LA, P, RGB, RGBA, CMYK, 16-bit grey), a NumPy array (H, W) or
+            (H, W, C) with 1 to 4 channels (uint8, uint16, or floats in [0, 1]), a PyTorch tensor
+            (3, H, W) or (B, 3, H, W) (floats in [-1, 1], or uint8), or the path of an image file.
+        mask: the hole, white or True: a file, PIL image, array or tensor of the image's size, an
+            image whose transparent part is the hole, or boxes [(left, top, right, bottom), ...] in
+            px; see `aotgan.apply.holes.read_mask`. A batch takes one mask, or (B, 1, H, W). Of an
+            image with EXIF orientation, the mask is that of the image as it is displayed.
+        model: a Generator, the name of a shipped model, the path of a weights file, or None for the
+            first shipped model.
+        grow: px by which the hole grows first, in all directions: masks that end at an object's
+            edge leave a rim of it. What follows speaks of the grown hole.
+        feather: width in px of a band of known pixels around the hole in which the fill fades out;
+            0 keeps every known pixel.
+        context: px around each part of the hole that the network sees. None: as many as its
+            prediction can depend on (301 at full depth), so that nothing changes but the cost. On
+            five photographs, fills of the shipped network with 64 px were those of the whole image
+            up to 70 dB (PSNR in the hole; rounding to 8 bits is 59), with 16 px up to 34.
+            Gates that are standardised over the image (variant "released") depend on all of it:
+            None shows the whole image, where its features fit into 2.5 GB (1.5 million px at full
+            width). Beyond that, and with any number, their statistics are those of the image
+            reduced to that size. With 128 px of context and a network trained at laptop scale this
+            gave 90 dB without reduction, 28 to 38 at half size and 22 to 32 at a quarter; a crop
+            with its own statistics 19 to 31.
+        device: "auto" (that of a Generator that is given, else CUDA, MPS or the CPU, the first that
+            is there), "cpu", "cuda" or "mps".
+        precision: "auto" (the type of the weights, float32 but for files in double precision),
+            "float32", "float64", or for the multiplications "bfloat16" or "float16".
+        on_progress: called as on_progress(done, total) after each stage of the network. What it
+            raises ends the work and reaches the caller.
+
+    Returns:
+        The filled picture: same kind, mode, size and dtype as the image, which stays as it is. Of a
+        path a PIL image, turned upright as its EXIF orientation says; a PIL image keeps both its
+        orientation and its tag. Fills of transparent images are opaque, those of palettes have the
+        picture's own colours, those of CMYK no black ink. Without a hole it is a copy.
+
+    Raises:
+        InputError: anything that cannot be used; before any work.
+
+    Warns:
+        UserWarning: a mask without a hole, or with so much that it may be inverted.
+    """
+    check_options(grow, feather, context, precision)
+    pictures, restore = read_pictures(image)
+    masks = _masks(mask, pictures)
+    generator = _network(model, device, precision)
+    jobs = [
+        _job(picture, hole, generator, grow, feather, context)
+        for picture, hole in zip(pictures, masks, strict=True)
+    ]
+    total, done = sum(job.parts for job in jobs) * stages(generator), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress(done, total)
+
+    kind = next(generator.parameters())
+    half = getattr(torch, precision) if precision in ("bfloat16", "float16") else None
+    with torch.autocast(kind.device.type, dtype=half, enabled=half is not None):
+        for job in jobs:
+            _run(job, generator, step)
+    return restore([job.picture.filled for job in jobs])
+
+
+def check_options(grow: float, feather: float, context: int | None, precision: str) -> None:
+    """Raises InputError where options of `inpaint` cannot be used, whatever the picture."""
+    check_px("grow", grow)
+    check_px("feather", feather)
+    whole = isinstance(context, int | np.integer) and not isinstance(context, bool)
+    if context is not None and not (whole and context >= 0):
+        raise InputError(f"context={context!r}: expected a whole number of px, or None.")
+    check_choice("precision", precision, PRECISIONS)
+
+
+def _masks(mask: Any, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
+    """One mask for each picture: its own of a batch, or the same for all."""
+    if isinstance(mask, Tensor) and mask.ndim == 4 and len(mask) == len(pictures):
+        return [read_mask(part, picture.size) for part, picture in zip(mask, pictures, strict=True)]
+    return [read_mask(mask, pictures[0].size)] * len(pictures) if pictures else []
+
+
+def _network(model: Generator | str | Path | None, device: str, precision: str) -> Generator:
+    """The network on the device and with the type of weights that were asked for."""
+    if isinstance(model, Generator):
+        generator = model
+        place = next(model.parameters()).device
+        place = place if device == "auto" else torch.device(find_device(device))
+    elif model is None or isinstance(model, str | Path):
+        place = torch.device(find_device(device))
+        generator = load_generator(model, place)
+    else:
+        raise InputError(
+            f"a model of type {type(model).__name__} was given; expected a Generator, the name of "
+            "a shipped model or the path of a weights file."
+        )
+    own = next(generator.parameters())
+    dtype = getattr(torch, precision) if precision in ("float32", "float64") else own.dtype
+    if place.type == "mps" and dtype == torch.float64:
+        raise InputError('device=mps knows no float64: choose precision="float32", or the cpu.')
+    if (place.type, dtype) == (own.device.type, own.dtype):
+        return generator
+    return copy.deepcopy(generator).to(place, dtype)  # the caller's network stays as it is
+
+
+def _job(
+    picture: Picture,
+    mask: NDArray[np.bool_],
+    generator: Generator,
+    grow: float,
+    feather: float,
+    context: int | None,
+) -> Job:
+    hole = grow_mask(mask, grow)
+    picture.check_known(~hole)
+    if not hole.any():
+        warnings.warn("the mask has no hole: nothing is filled.", stacklevel=3)
+        return Job(picture, hole, hole, [], None)
+    weight = feather_mask(hole, feather) if feather else hole
+    cost = BYTES_PER_PIXEL[generator.config["upsampling"]] * generator.config["width"]
+    most = WORK_BYTES // cost
+    everywhere = looks_everywhere(generator)
+    size = padded_size(picture.size, generator.min_side)
+    if everywhere and context is None and size[0] * size[1] <= most:
+        whole = (0, 0, *picture.size), (0, 0, *size)
+        return Job(picture, hole, weight, [Tile(*whole)], None)
+    around = reach(generator) if context is None else int(context)
+    tiles = plan_tiles(weight > 0, around, generator.min_side, most)
+    cell = reduction(size, generator.min_side, most) if everywhere else None
+    return Job(picture, hole, weight, tiles, cell)
+
+
+def _run(job: Job, generator: Generator, step: Callable[[], None]) -> None:
+    """Predicts all tiles of a picture and writes them into it."""
+    statistics = None
+    if job.reduced is not None:
+        statistics = gate_statistics(generator, *_reduced_view(job, job.reduced, generator), step)
+    size = padded_size(job.picture.size, generator.min_side)
+    for tile in job.tiles:
+        masked, hole = _view(job, tile.window, generator)
+        top, left, _, _ = tile.window
+        prediction = predict(generator, masked, hole, step, Place(top, left, *size), statistics)[0]
+        y0, x0, y1, x1 = tile.target
+        fill = prediction[:, y0 - top : y1 - top, x0 - left : x1 - left]
+        job.picture.paste(y0, x0, fill, job.weight[y0:y1, x0:x1])
+
+
+def _view(job: Job, window: Box, generator: Generator) -> tuple[Tensor, Tensor]:
+    """What the network sees of a window: masked image (1, 3, h, w) and mask (1, 1, h, w)."""
+    top, left, bottom, right = window
+    height, width = job.picture.size
+    rows, columns = reflected(top, bottom, height), reflected(left, right, width)
+    kind = next(generator.parameters())
+    image = job.picture.view(rows, columns).to(kind)
+    hole = torch.from_numpy(job.hole[rows[:, None], columns]).to(kind.device)[None, None]
+    # what a hole hides may be anything, NaN as well, which a product with 0 would keep
+    masked = torch.where(hole, generator.fill, image)
+    return masked.contiguous(memory_format=torch.channels_last), hole.to(kind.dtype)
+
+
+def _reduced_view(job: Job, cell: tuple[int, int], generator: Generator) -> tuple[Tensor, Tensor]:
+    """The whole image as `_view` has it, each cell the mean of its known pixels.
+
+    A cell is hole if more than half of it is. Rows and columns beyond the last multiple of 4 cells
+    are left out.
+    """
+    height, width = padded_size(job.picture.size, generator.min_side)
+    rows, columns = (
+        side // n // STRIDE * STRIDE * n for side, n in zip((height, width), cell, strict=True)
+    )
+    means, shares = [], []
+    for top in range(0, rows, STRIP * cell[0]):
+        window = (top, 0, min(rows, top + STRIP * cell[0]), columns)
+        masked, hole = _view(job, window, generator)
+        shares.append(F.avg_pool2d(1 - hole, cell))
+        means.append(F.avg_pool2d(masked * (1 - hole), cell))
+    share = torch.cat(shares, dim=2)
+    mean = torch.cat(means, dim=2) / share.clamp(min=0.5)
+    return torch.where(share < 0.5, generator.fill, mean), (share < 0.5).to(mean)

@@ -1,0 +1,160 @@
+"""The generator on one window of an image, stage by stage, as if it saw the whole image.
+
+Convolutions see no farther than their reach. Two things do: the standardised gate, whose mean and
+deviation are those of the whole image, and bilinear upsampling with aligned corners, whose weights
+depend on the position. Here a window gets the first from outside and the second by its place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from aotgan.models.blocks import AOTBlock, GatedResidual
+from aotgan.models.generator import STRIDE, Generator, Upsample
+
+Step = Callable[[], object]
+Statistics = list[tuple[Tensor, Tensor]]  # of each block: deviation and mean, (1, C, 1, 1) each
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a window lies in the whole image, in px or, in between, in features.
+
+    Attributes:
+        top: first row of the window.
+        left: first column of the window.
+        height: of the whole image.
+        width: of the whole image.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def scaled(self, factor: float) -> "Place":
+        """The same place counted in features `factor` times as fine."""
+        return Place(*(int(n * factor) for n in (self.top, self.left, self.height, self.width)))
+
+
+def stages(generator: Generator) -> int:
+    """How many times `predict` calls `step`, and `gate_statistics`."""
+    return len(generator.middle) + 2
+
+
+def looks_everywhere(generator: Generator) -> bool:
+    """Whether a prediction depends on the whole image, however far away: the standardised gate."""
+    return any(_is_standardised(block.get_submodule("merge")) for block in generator.middle)
+
+
+@torch.inference_mode()
+def predict(
+    generator: Generator,
+    masked_image: Tensor,
+    mask: Tensor,
+    step: Step,
+    place: Place,
+    statistics: Statistics | None = None,
+) -> Tensor:
+    """Returns the raw prediction of a window, (1, 3, h, w) in [-1, 1]; see `Generator.forward`.
+
+    Farther from the window's inner edges than the network's reach it is that of the whole image.
+
+    Args:
+        generator: the network.
+        masked_image: (1, 3, h, w) in [-1, 1], its hole already erased.
+        mask: (1, 1, h, w) in {0, 1}, 1 = hole.
+        step: called after each stage: encoder, blocks, decoder.
+        place: of the window, at multiples of 4 px.
+        statistics: of the gates, if not the window's own.
+    """
+    x = generator.encoder(torch.cat([masked_image, mask], dim=1))
+    step()
+    for i, block in enumerate(generator.middle):
+        x = block(x) if statistics is None else _renewed(block, x, _logits(block, x), statistics[i])
+        step()
+    place = place.scaled(1 / STRIDE)
+    for layer in generator.decoder:
+        if isinstance(layer, Upsample):
+            x = layer.conv(upsample_at(x, place))
+            place = place.scaled(2)
+        else:
+            x = layer(x)
+    step()
+    return torch.tanh(x)
+
+
+@torch.inference_mode()
+def gate_statistics(
+    generator: Generator, masked_image: Tensor, mask: Tensor, step: Step
+) -> Statistics:
+    """Returns the deviation and mean that each block's gate standardises by.
+
+    Args:
+        generator: one whose gates `looks_everywhere` says to be standardised.
+        masked_image: (1, 3, h, w) in [-1, 1], the whole image, its hole already erased.
+        mask: (1, 1, h, w) in {0, 1}, 1 = hole.
+        step: called after each stage, as by `predict`.
+    """
+    x = generator.encoder(torch.cat([masked_image, mask], dim=1))
+    step()
+    statistics: Statistics = []
+    for block in generator.middle:
+        logits = _logits(block, x)
+        std, mean = torch.std_mean(logits, dim=(0, 2, 3), keepdim=True)
+        statistics.append((std, mean))
+        x = _renewed(block, x, logits, statistics[-1])
+        step()
+    step()
+    return statistics
+
+
+def upsample_at(features: Tensor, place: Place) -> Tensor:
+    """The part of `F.interpolate(whole, scale_factor=2, mode="bilinear", align_corners=True)`.
+
+    Args:
+        features: (B, C, h, w), a window of the whole.
+        place: of the window in the whole, in features.
+
+    Returns:
+        (B, C, 2h, 2w). At an inner edge of the window, where the neighbour that a row or column
+        needs lies outside, the last one inside stands for it.
+    """
+    rows = _between(features, 2, place.top, place.height)
+    return _between(rows, 3, place.left, place.width)
+
+
+def _between(x: Tensor, axis: int, first: int, total: int) -> Tensor:
+    """Doubles one axis of a window that begins at `first` of `total` positions."""
+    length = x.shape[axis]
+    wanted = torch.arange(2 * first, 2 * (first + length), dtype=torch.float64, device="cpu")
+    source = (wanted * ((total - 1) / (2 * total - 1)) - first).clamp(0, length - 1)
+    below = source.floor().long()
+    above = (below + 1).clamp(max=length - 1)
+    shape = [-1 if i == axis else 1 for i in range(4)]
+    share = (source - below).to(x).reshape(shape)
+    below, above = below.to(x.device), above.to(x.device)
+    return x.index_select(axis, below).lerp_(x.index_select(axis, above), share)
+
+
+def _is_standardised(merge: nn.Module) -> bool:
+    return isinstance(merge, GatedResidual) and merge.gate == "normalised"
+
+
+def _logits(block: nn.Module, x1: Tensor) -> Tensor:
+    """What the gate is computed from, in float32 or better as `normalised_gate` has it."""
+    logits = cast(GatedResidual, block.get_submodule("merge")).conv(x1)
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def _renewed(
+    block: nn.Module, x1: Tensor, logits: Tensor, statistics: tuple[Tensor, Tensor]
+) -> Tensor:
+    """The block's output, as `GatedResidual` has it but for the statistics."""
+    std, mean = statistics
+    x2 = cast(AOTBlock, block).residual(x1)
+    gate = torch.sigmoid(5 * (2 * (logits - mean) / (std + 1e-9) - 1)).to(x2.dtype)
+    return torch.lerp(x1.to(x2.dtype), x2, gate)

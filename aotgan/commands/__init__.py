@@ -1,0 +1,1 @@
+"""Verbs of the command line; `aotgan.cli` puts them together."""

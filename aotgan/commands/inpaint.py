@@ -1,0 +1,91 @@
+"""The verb `aotgan inpaint`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aotgan.commands.options import Device, Model
+
+
+def inpaint(
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    masks: Annotated[
+        Path,
+        typer.Argument(help="A mask for all, white in the hole, or a folder with a mask for each."),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder of the results, or a file for one image.")],
+    model: Model = None,
+    grow: Annotated[
+        float, typer.Option(min=0, help="Grow the holes by so many px, against rims.")
+    ] = 0,
+    feather: Annotated[
+        float, typer.Option(min=0, help="Fade out over so many known px around a hole.")
+    ] = 0,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Px around a hole that are looked at.", show_default="all that matter"
+        ),
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="png, tiff, webp, bmp or jpeg.",
+            show_default="that of a file's name, else png",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Of jpeg and webp.", show_default="95, and webp without loss"
+        ),
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, float64, bfloat16 or float16.")
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes.", show_default="the cores, at most 4; a GPU: 1"),
+    ] = None,
+) -> None:
+    """Fills the holes of pictures; known pixels stay as they are.
+
+    A mask has the name of its image, but for the ending; or there is one mask for all.
+
+    Results that are there already are left alone, so that the same command goes on where it was
+    stopped. A picture that cannot be filled is named at the end, and the status is then 1.
+    """
+    from tqdm import tqdm
+
+    from aotgan.apply.folders import Settings, choose_format, fill_files, plan_tasks
+
+    chosen = choose_format(images, out, file_format)
+    settings = Settings(model, device, chosen, quality, grow, feather, context, precision)
+    tasks, outcome = plan_tasks(images, masks, out, chosen)
+    single = len(tasks) == 1
+    with tqdm(
+        total=len(tasks), unit="part" if single else "picture", disable=not sys.stderr.isatty()
+    ) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        fill_files(
+            tasks,
+            settings,
+            outcome,
+            workers,
+            on_file=lambda task: None if single else bar.update(),
+            on_progress=show,
+        )
+    for kind, texts in (("note", outcome.remarks), ("failed", outcome.failed)):
+        for image, text in texts.items():
+            print(f"{kind}: {image}: {text}", file=sys.stderr)
+    print(outcome.summary(out))
+    if outcome.failed:
+        raise typer.Exit(1)

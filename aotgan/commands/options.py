@@ -1,0 +1,15 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Weights file, or a shipped model.", show_default="the first shipped"),
+]
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(help="Weights file, or a shipped model.", show_default="the first shipped"),
+]
