@@ -1,0 +1,187 @@
+"""A real Chromium, and a bare page that mounts the painter with a stub in the kernel's place."""
+
+import base64
+import io
+import math
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
+
+from aotgan.apply.painter import MaskCanvas
+from aotgan.apply.painter_files import unpack_mask
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SITE = "http://painter.invalid/"
+PAGE = """<!doctype html><html lang="en"><title>painter</title><meta charset="utf-8">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="painter.css">
+<body style="margin: 10px"><div id="host"></div><script type="module">
+import painter from "./painter.js";
+class Model { // what a widget's model does for its view, without a kernel
+  constructor(state) { Object.assign(this, { state, handlers: {}, messages: [], answers: true }); }
+  get(name) { return this.state[name]; }
+  set(name, value) {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    this.fire(`change:${name}`);
+  }
+  fire(name, ...content) { for (const handler of this.handlers[name] ?? []) handler(...content); }
+  on(name, handler) { (this.handlers[name] ??= []).push(handler); }
+  off(name, handler) { this.handlers[name] = this.handlers[name].filter((h) => h !== handler); }
+  send(content, callbacks, buffers) { this.messages.push({ ...content, buffers }); }
+  save_changes() { if (this.answers) setTimeout(() => this.set("received", this.state.sent)); }
+}
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+window.bytes = bytes;
+window.mount = (size, photo) => {
+  const empty = { packed: bytes(""), filled: bytes(""), sent: 0, received: 0, notice: "" };
+  window.model = new Model({ size, photo: bytes(photo), digest: "photo", ...empty });
+  window.unmount = painter.render({ model: window.model, el: document.getElementById("host") });
+};
+window.packed = () => {
+  const { buffer, byteOffset, byteLength } = window.model.get("packed");
+  return btoa(String.fromCharCode(...new Uint8Array(buffer, byteOffset, byteLength)));
+};
+window.loaded = true;
+</script></body></html>"""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium of the machine, headless; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra 'dev'")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+def photograph(width, height):
+    """A JPEG of a smooth picture, as base64."""
+    y, x = np.mgrid[:height, :width]
+    colours = np.stack([255 * x / width, 255 * y / height, 128 + 0 * x], axis=-1)
+    buffer = io.BytesIO()
+    Image.fromarray(colours.astype(np.uint8)).save(buffer, "jpeg")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+class Page:
+    """The bare page with one painter on it; places are given in pixels of the image."""
+
+    def __init__(self, page, size):
+        self.page, self.size, self.requests = page, size, []
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: pytest.fail(f"JavaScript: {error}"))
+        page.route("**/*", self._answer)
+        page.goto(SITE)
+        page.wait_for_function("window.loaded")
+        self.mount()
+        self.canvas = page.locator("canvas")
+        self.scale = None
+
+    def mount(self):
+        preview = photograph(*(min(side, 640) for side in self.size))
+        self.page.evaluate("([size, photo]) => mount(size, photo)", [self.size, preview])
+        self.wait_text(" px")
+
+    def _answer(self, route):
+        files = {"": ("text/html", PAGE), "painter.js": ("text/javascript", MaskCanvas._esm)}
+        files["painter.css"] = ("text/css", MaskCanvas._css)
+        name = route.request.url.removeprefix(SITE)
+        if name not in files:
+            return route.abort()
+        kind, body = files[name]
+        route.fulfill(body=body, content_type=kind)
+
+    def key(self, keys):
+        self.canvas.focus()
+        self.page.keyboard.press(keys)
+
+    def zoom(self, scale):
+        """Makes a pixel of the image `scale` CSS px, in the middle of the canvas."""
+        self.key("1")
+        steps = round(2 * math.log2(scale))  # a press is a factor of the square root of 2
+        for _ in range(abs(steps)):
+            self.page.keyboard.press("+" if steps > 0 else "-")
+        self.wait_text(f" {100 * scale:.0f} %")
+        self.scale = scale
+
+    def wait_text(self, text):
+        """Waits until the line below the picture has these words."""
+        self.page.locator(".ap-foot", has_text=text).wait_for()
+
+    def at(self, x, y):
+        """Image -> page, in CSS px, after `zoom`."""
+        box = self.canvas.bounding_box()
+        width, height = self.size
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        return (
+            middle[0] + (x - width / 2) * self.scale,
+            middle[1] + (y - height / 2) * self.scale,
+        )
+
+    def drag(self, points, steps=3):
+        """A stroke of the mouse through points of the image; waits until the mask was sent."""
+        before = self.sent
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point), steps=steps)
+        self.page.mouse.up()
+        self.wait_sent(before)
+
+    @property
+    def sent(self):
+        return self.page.evaluate("model.get('sent')")
+
+    def wait_sent(self, before):
+        self.page.wait_for_function(f"model.get('sent') > {before}")
+
+    def after(self, action):
+        """Does something that changes the mask; waits until it was sent."""
+        before = self.sent
+        action()
+        self.wait_sent(before)
+        return self.mask
+
+    @property
+    def packed(self):
+        return base64.b64decode(self.page.evaluate("packed()"))
+
+    @property
+    def mask(self):
+        """(H, W) bool, as Python reads what the page sent."""
+        return unpack_mask(self.packed, self.size[::-1])
+
+    def button(self, name):
+        return self.page.locator(f"[data-name='{name}']")
+
+    @property
+    def diameter(self):
+        return int(self.page.locator(".ap-size output").inner_text().split()[0])
+
+
+@pytest.fixture
+def open_painter(browser):
+    """Opens the bare page: open_painter(size=(width, height), ratio=..., touch=...)."""
+    contexts = []
+
+    def opened(size=(640, 480), ratio=1, touch=False, width=760):
+        viewport = {"width": width, "height": 560}
+        contexts.append(
+            browser.new_context(viewport=viewport, device_scale_factor=ratio, has_touch=touch)
+        )
+        return Page(contexts[-1].new_page(), size)
+
+    yield opened
+    for context in contexts:
+        context.close()
