@@ -24,7 +24,7 @@ ifneq ($(shell $(PY) -c pass 2>/dev/null && cat $(VENV) 2>/dev/null),$(CURDIR))
 $(VENV): FORCE
 endif
 
-.PHONY: help reproduce test lint format lab lock clean FORCE
+.PHONY: help reproduce test lint format lab demo lock clean FORCE
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -40,6 +40,7 @@ reproduce: $(VENV) ## every table and figure at SCALE (smoke: a check of the pip
 	  $(if $(EXPERIMENTS),experiments=$(EXPERIMENTS)) $(if $(DATA),"data=$(DATA)") $(if $(DATA_ROOT),"data_root=$(DATA_ROOT)") $(if $(GPUS),gpus=$(GPUS))
 
 test: lint ## style, types, unit tests with coverage, every notebook
+	@sh tools/browser.sh
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests -m "not notebook" -n 2 --dist worksteal --cov --cov-report=term
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests -m notebook
 ifneq ($(wildcard notebooks/*.ipynb),)
@@ -57,6 +58,9 @@ format: $(VENV) ## lay out the code and sort its imports
 
 lab: $(VENV) ## open JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks $(ARGS)
+
+demo: $(VENV) ## open the mask painter as a page without code
+	$(PY) -m voila notebooks/18_draw_a_mask.ipynb --TagRemovePreprocessor.remove_cell_tags=notebook-only $(ARGS)
 
 lock: $(VENV) ## remake requirements.lock from pyproject.toml (UPGRADE=1: with the newest versions)
 	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest --no-annotate --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock

@@ -1,0 +1,348 @@
+"""The mask painter of notebook 18: draw on a photograph, fill, go on (section 4.8).
+
+`Painter` is what a notebook shows: a canvas (`MaskCanvas`; its front end is painter.js and the
+scripts joined with it) and ipywidgets around it. The mask is drawn in the browser at the image's
+own resolution and comes here as compressed bits; the photograph goes there as a bounded preview.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+from PIL import Image
+
+from aotgan.apply.holes import read_mask
+from aotgan.apply.inpaint import inpaint
+from aotgan.apply.painter_files import (
+    CHUNK,
+    Session,
+    Upload,
+    image_file,
+    pack_mask,
+    seen,
+    store,
+    unpack_mask,
+)
+from aotgan.errors import InputError
+from aotgan.models.generator import Generator
+from aotgan.models.weights import shipped_models
+
+HERE = Path(__file__).parent
+SCRIPTS = ("mask.js", "toolbar.js", "canvas.js", "painter.js")
+MOST_PX = 200  # of grow and feather
+SESSIONS = 4  # photographs whose state outlives a rerun of their cell
+
+Model = Generator | str | Path | None
+Action = Callable[[], None]
+
+
+class Buffer(traitlets.Bytes):
+    """Bytes, also from a browser: from there they arrive as a memoryview, which Bytes refuses."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Returns the value as bytes."""
+        return super().validate(obj, bytes(value) if isinstance(value, memoryview) else value)
+
+
+class MaskCanvas(anywidget.AnyWidget):
+    """The part of the painter that runs in the browser.
+
+    Attributes:
+        size: width and height of the image in px.
+        photo: its preview, a JPEG.
+        digest: names the photograph; changes with it.
+        packed: the mask at the image's size, see `pack_mask`.
+        sent: counts the masks that the browser has sent.
+        received: how many of them came here, so that the browser knows that somebody listens.
+        filled: preview of the result, or nothing.
+        notice: a line of text below the picture.
+    """
+
+    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    _css = (HERE / "painter.css").read_text(encoding="utf-8")
+    size = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
+    photo = traitlets.Bytes(b"").tag(sync=True)
+    digest = traitlets.Unicode("").tag(sync=True)
+    packed = Buffer(b"").tag(sync=True, echo_update=False)
+    sent = traitlets.Int(0).tag(sync=True)
+    received = traitlets.Int(0).tag(sync=True)
+    filled = traitlets.Bytes(b"").tag(sync=True)
+    notice = traitlets.Unicode("").tag(sync=True)
+
+    @traitlets.observe("sent")
+    def _acknowledge(self, change: dict[str, Any]) -> None:
+        self.received = change["new"]
+
+
+class Cancelled(Exception):
+    """Raised inside a fill to end it."""
+
+
+class Controls(ipywidgets.HBox):
+    """The row beneath the canvas.
+
+    Args:
+        model: as `Painter` takes it.
+        grow: px.
+        feather: px.
+        actions: what the buttons "fill", "cancel", "keep" and "restart" do.
+    """
+
+    def __init__(self, model: Model, grow: int, feather: int, actions: dict[str, Action]):
+        choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
+        if model is not None and model not in shipped_models():
+            label = Path(model).name if isinstance(model, str | Path) else "given generator"
+            choices.insert(0, (label, model))
+        self.model = ipywidgets.Dropdown(
+            options=choices,
+            value=choices[0][1] if model is None else model,
+            description="Model",
+            style={"description_width": "44px"},
+            layout=ipywidgets.Layout(width="220px"),
+        )
+        self.grow = _number(grow, "Grow, px", "enlarges the hole: for outlines that stay")
+        self.feather = _number(feather, "Feather, px", "blends the border of the fill")
+        self.fill = _button("Fill", "fill the hole (Enter)", actions["fill"], "primary")
+        self.cancel = _button("Cancel", "end the fill; nothing is changed", actions["cancel"])
+        self.progress = ipywidgets.FloatProgress(max=1, layout=ipywidgets.Layout(width="140px"))
+        self.keep = _button("Keep and continue", "draw the next hole on it", actions["keep"])
+        self.restart = _button("Start over", "back to the original", actions["restart"])
+        parts = [self.model, self.grow, self.feather, self.fill, self.cancel, self.progress]
+        layout = ipywidgets.Layout(flex_flow="row wrap")
+        super().__init__([*parts, self.keep, self.restart], layout=layout)
+        self.add_class("ap-controls")
+
+    def show(self, busy: bool, filled: bool) -> None:
+        """Enables what can be pressed now."""
+        self.fill.disabled = self.restart.disabled = busy
+        self.keep.disabled = busy or not filled
+        self.cancel.layout.display = self.progress.layout.display = None if busy else "none"
+
+
+def _number(value: int, description: str, tooltip: str) -> Any:
+    return ipywidgets.BoundedIntText(
+        value,
+        min=0,
+        max=MOST_PX,
+        description=description,
+        tooltip=tooltip,
+        style={"description_width": "76px"},
+        layout=ipywidgets.Layout(width="146px"),
+    )
+
+
+def _button(text: str, tooltip: str, action: Action, style: str = "") -> Any:
+    layout = ipywidgets.Layout(width="auto")
+    button = ipywidgets.Button(description=text, tooltip=tooltip, button_style=style, layout=layout)
+    button.on_click(lambda _: action())
+    return button
+
+
+class Painter(ipywidgets.VBox):
+    """Draw a hole on a photograph, fill it, and go on; a notebook shows it as a cell's last line.
+
+    On a photograph that was on a painter before, it goes on where that was left.
+
+    Args:
+        image: a PIL image, an array, or the path of a PNG, JPEG, WebP, BMP or TIFF file.
+        model: a generator, the name of a shipped model, the path of a weights file, or None for
+            the first shipped model. The shipped ones can be chosen in the painter.
+        grow: px by which the hole is enlarged before it is filled.
+        feather: px around the hole over which the fill is blended with the photograph.
+
+    Raises:
+        InputError: an image that cannot be read.
+    """
+
+    _sessions: dict[str, Session] = {}
+
+    def __init__(
+        self,
+        image: Any,
+        model: Model = None,
+        grow: int = 0,
+        feather: int = 0,
+    ):
+        actions = {name: self._button(name) for name in ("fill", "cancel", "keep", "restart")}
+        self.canvas = MaskCanvas()
+        self.controls = Controls(model, grow, feather, actions)
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._upload = Upload()
+        self._download = "", b""
+        name = Path(image).stem if isinstance(image, str | Path) else "photo"
+        self._open(Session(image, name))
+        self.canvas.observe(self._drawn, "packed")
+        self.canvas.on_msg(self._receive)
+        super().__init__([self.canvas, self.controls])
+
+    @property
+    def image(self) -> Any:
+        """The photograph with the holes that were filled and kept, of the kind that was given."""
+        return self._session.image
+
+    @property
+    def result(self) -> Any:
+        """`image` with the present hole filled; None before the first fill."""
+        return self._session.result
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The hole that is drawn, (H, W) bool, True = hole; set it to anything `inpaint` takes."""
+        return unpack_mask(self.canvas.packed, self._size)
+
+    @mask.setter
+    def mask(self, mask: Any) -> None:
+        self.canvas.packed = pack_mask(read_mask(mask, self._size))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        width, height = self.canvas.size
+        return height, width
+
+    def fill(self) -> None:
+        """Fills the hole in the background; the painter shows the progress, then the result."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        mask = self.mask
+        if not mask.any():
+            self.canvas.notice = "Draw a hole first: cover what is to disappear."
+            return
+        self._stop.clear()
+        self.canvas.notice, self.controls.progress.value = "Filling ...", 0.0
+        self.controls.show(busy=True, filled=False)
+        self._thread = threading.Thread(target=self._fill, args=(self._session, mask), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Returns when no fill is running, or after that many seconds."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def cancel(self) -> None:
+        """Ends a running fill at its next step; nothing is changed."""
+        self._stop.set()
+
+    def keep(self) -> None:
+        """Makes the result the photograph, for the next hole."""
+        if self.result is not None:
+            self._session.go_on_with(self.result)
+            self._show("Kept. Draw the next hole.")
+
+    def restart(self) -> None:
+        """Goes back to the photograph as it was given, without a hole."""
+        self._session.go_on_with(self._session.original)
+        self._show("Back to the original photograph.")
+
+    def _open(self, session: Session) -> None:
+        """Shows a photograph; one that was open before, as it was left."""
+        _, digest, _ = seen(session.image)
+        self.cancel()
+        self._session = self._sessions.pop(digest, session)
+        self._sessions[digest] = self._session
+        while len(self._sessions) > SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        known = self._session.packed or self._session.image is not self._session.original
+        self._show("Continued where you were. Start over goes back." if known else "")
+
+    def _show(self, notice: str) -> None:
+        session = self._session
+        photo, digest, (height, width) = seen(session.image)
+        with self.canvas.hold_sync():
+            self.canvas.size = [width, height]
+            self.canvas.photo = photo
+            self.canvas.digest = digest
+            self.canvas.packed = session.packed
+            self.canvas.filled = b"" if session.result is None else seen(session.result)[0]
+            self.canvas.notice = notice
+        self.controls.show(busy=False, filled=session.result is not None)
+
+    def _drawn(self, change: dict[str, Any]) -> None:
+        self._session.packed = change["new"]
+
+    def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
+        """Runs in a thread of its own, so that the kernel goes on listening."""
+        start, image, controls = time.perf_counter(), session.image, self.controls
+        options = {"grow": controls.grow.value, "feather": controls.feather.value}
+        model = controls.model.value
+        try:
+            result = inpaint(image, mask, model, on_progress=self._progressed, **options)
+            filled = seen(result)[0]
+            if self._stop.is_set():
+                raise Cancelled
+        except Cancelled:
+            notice = "Cancelled; nothing was changed."
+        except InputError as error:
+            notice = str(error)
+        except Exception as error:  # nobody else would tell the person who waits
+            notice = f"The fill failed ({type(error).__name__}: {error})."
+        else:
+            session.result, self.canvas.filled = result, filled
+            notice = f"Filled in {time.perf_counter() - start:.1f} s. Drag the line to compare."
+        self.canvas.notice = notice
+        controls.show(busy=False, filled=self.result is not None)
+
+    def _progressed(self, done: int, total: int) -> None:
+        self.controls.progress.value = done / total
+        if self._stop.is_set():
+            raise Cancelled
+
+    def _receive(self, _: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        """What the browser asks for: fill, take a file, give one."""
+        with self._telling():
+            if content["kind"] == "fill":
+                self.fill()
+            elif content["kind"] == "upload":
+                data = self._upload.add(content["part"], content["parts"], buffers)
+                if data is not None:
+                    self._take(content["what"], content["name"], data)
+            elif content["kind"] == "download":
+                self._give(content["what"], content["part"])
+
+    def _button(self, name: str) -> Action:
+        def pressed() -> None:
+            with self._telling():
+                getattr(self, name)()
+
+        return pressed
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Shows errors of input below the picture: in a callback nobody else would see them."""
+        try:
+            yield
+        except InputError as error:
+            self.canvas.notice = str(error)
+
+    def _take(self, what: str, name: str, data: bytes) -> None:
+        """Opens an uploaded photograph or mask."""
+        path, folder = store(name, data)
+        try:
+            if what == "mask":
+                self.mask = path
+                self.canvas.notice = f"{path.name} is the mask."
+            else:
+                self._open(Session(path, path.stem, folder=folder))
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), path.name)) from error
+
+    def _give(self, what: str, part: int) -> None:
+        """Sends a part of the mask's or the result's file."""
+        if part == 0:
+            image = Image.fromarray(self.mask) if what == "mask" else self.result
+            if image is None:
+                raise InputError("There is no result yet: press Fill first.")
+            ending, data = image_file(image)
+            self._download = f"{self._session.name}-{what}.{ending}", data
+        name, data = self._download
+        parts = -(-len(data) // CHUNK)
+        content = {"kind": "part", "what": what, "name": name, "part": part, "parts": parts}
+        self.canvas.send(content, [data[part * CHUNK : (part + 1) * CHUNK]])

@@ -1,0 +1,296 @@
+"""The painter's kernel side: masks as bits, files in parts, fills that run, end and go on."""
+
+import io
+import json
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
+
+from aotgan.apply import painter as module
+from aotgan.apply.painter import MaskCanvas, Painter
+from aotgan.apply.painter_files import CHUNK, image_file, pack_mask, preview, unpack_mask
+from aotgan.apply.pictures import read_pictures
+from aotgan.errors import InputError
+
+SIZE = (30, 44)  # height, width
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "18_draw_a_mask.ipynb"
+
+
+def photo(seed=0, size=SIZE):
+    values = np.random.default_rng(seed).integers(0, 200, (*size, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def hole():
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[5:12, 7:30] = True
+    return mask
+
+
+@pytest.fixture
+def fills(monkeypatch):
+    """Stands in for inpaint: paints the hole red; `gate` holds it between its two steps."""
+    monkeypatch.setattr(Painter, "_sessions", {})
+    calls, gate = [], threading.Event()
+    gate.set()
+
+    def fill(image, mask, model, *, on_progress, **options):
+        on_progress(1, 2)
+        assert gate.wait(30)
+        on_progress(2, 2)
+        calls.append((image, mask, model, options))
+        values = np.array(image if isinstance(image, Image.Image) else Image.open(image))
+        values[mask] = (255, 0, 0)
+        return Image.fromarray(values)
+
+    monkeypatch.setattr(module, "inpaint", fill)
+    fill.calls, fill.gate = calls, gate
+    return fill
+
+
+def from_browser(painter, mask):
+    """Sets the mask as a browser's message does: compressed bits in a memoryview."""
+    sent = painter.canvas.sent + 1
+    painter.canvas.set_state({"packed": memoryview(pack_mask(mask)), "sent": sent})
+
+
+def message(painter, buffers=(), **content):
+    painter._receive(painter.canvas, content, [memoryview(data) for data in buffers])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (30, 44), (7, 3)])
+def test_masks_survive_packing(size):
+    mask = np.random.default_rng(1).random(size) < 0.5
+    mask[0, 0] = True
+    assert np.array_equal(unpack_mask(pack_mask(mask), size), mask)
+
+
+def test_a_mask_without_hole_is_no_bytes():
+    assert pack_mask(np.zeros(SIZE, dtype=bool)) == b""
+    assert not unpack_mask(b"", SIZE).any()
+
+
+def test_packed_masks_of_24_megapixels_are_small():
+    noise = np.random.default_rng(0).random((4000, 6000)) < 0.5
+    assert len(pack_mask(noise)) < 3.1e6
+
+
+@pytest.mark.parametrize("packed", [b"damaged", pack_mask(np.ones((9, 9), dtype=bool))])
+def test_other_bytes_are_refused(packed):
+    with pytest.raises(InputError, match="Draw it again"):
+        unpack_mask(packed, SIZE)
+
+
+def test_a_bomb_is_not_unpacked():
+    with pytest.raises(InputError, match="not one of"):
+        unpack_mask(pack_mask(np.ones((20_000, 20_000), dtype=bool)), SIZE)
+
+
+def test_bytes_of_a_browser_arrive_and_are_acknowledged(fills, hole):
+    painter = Painter(photo())
+    from_browser(painter, hole)
+    assert np.array_equal(painter.mask, hole)
+    assert painter.canvas.received == 1
+
+
+def test_the_module_is_one_script_that_loads_nothing():
+    script = MaskCanvas._esm
+    assert script.count("export default") == 1
+    for word in ("import ", "import(", "require(", "fetch(", "http://", "https://"):
+        assert word not in script.replace("http://www.w3.org/2000/svg", ""), word
+    assert "url(" not in MaskCanvas._css and "@import" not in MaskCanvas._css
+
+
+def test_a_fill_uses_mask_model_and_options(fills, hole):
+    painter = Painter(photo(), grow=3, feather=5)
+    painter.mask = hole
+    painter.fill()
+    painter.wait()
+    ((image, mask, model, options),) = fills.calls
+    assert image is painter.image and np.array_equal(mask, hole)
+    assert model == painter.controls.model.value and options == {"grow": 3, "feather": 5}
+    assert (np.array(painter.result)[hole] == (255, 0, 0)).all()
+    assert painter.canvas.filled and "Filled in" in painter.canvas.notice
+
+
+def test_holes_are_filled_in_turn(fills, hole):
+    original = photo()
+    painter = Painter(original)
+    for mask in (hole, np.roll(hole, 12, axis=0)):
+        from_browser(painter, mask)
+        message(painter, kind="fill")
+        painter.wait()
+        painter.keep()
+        assert not painter.mask.any() and painter.result is None and not painter.canvas.filled
+    both = hole | np.roll(hole, 12, axis=0)
+    assert (np.array(painter.image)[both] == (255, 0, 0)).all()
+    assert np.array_equal(np.array(painter.image)[~both], np.array(original)[~both])
+    painter.restart()
+    assert painter.image is original
+
+
+def test_a_fill_can_be_cancelled(fills, hole):
+    painter = Painter(photo())
+    painter.mask = hole
+    fills.gate.clear()
+    painter.fill()
+    assert painter.controls.fill.disabled and painter.controls.cancel.layout.display is None
+    painter.fill()  # a second one does not start beside it
+    painter.cancel()
+    fills.gate.set()
+    painter.wait()
+    assert fills.calls == [] and painter.result is None
+    assert painter.controls.progress.value == 1
+    assert "Cancelled" in painter.canvas.notice and not painter.controls.fill.disabled
+
+
+def test_nothing_drawn_is_said_and_nothing_is_run(fills):
+    painter = Painter(photo())
+    painter.fill()
+    assert "Draw a hole first" in painter.canvas.notice and fills.calls == []
+
+
+def test_errors_of_a_fill_are_shown(fills, hole, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(module, "inpaint", fails)
+    painter = Painter(photo())
+    painter.mask = hole
+    painter.fill()
+    painter.wait()
+    assert "RuntimeError: out of memory" in painter.canvas.notice
+    assert not painter.controls.fill.disabled
+
+
+def test_a_rerun_of_the_cell_goes_on(fills, hole):
+    first = Painter(photo())
+    from_browser(first, hole)
+    first.fill()
+    first.wait()
+    again = Painter(photo())
+    assert np.array_equal(again.mask, hole) and again.result is first.result
+    assert "Continued" in again.canvas.notice
+    assert not Painter(photo(1)).mask.any()
+
+
+def test_photos_and_masks_are_uploaded_in_parts(fills, hole):
+    painter = Painter(photo())
+    other = photo(1, (600, 700))
+    data = png(other)
+    parts = [data[i : i + 400_000] for i in range(0, len(data), 400_000)]
+    assert len(parts) > 1
+    for n, part in enumerate(parts):
+        content = {"kind": "upload", "what": "image", "name": "a/b c.png", "part": n}
+        message(painter, [part], parts=len(parts), **content)
+    assert painter.canvas.size == [700, 600]
+    mask = np.zeros((600, 700), dtype=bool)
+    mask[10:90, 20:300] = True
+    upload = {"kind": "upload", "what": "mask", "name": "m.png", "part": 0, "parts": 1}
+    message(painter, [png(Image.fromarray(mask))], **upload)
+    assert np.array_equal(painter.mask, mask) and painter.canvas.notice == "m.png is the mask."
+    message(painter, kind="fill")
+    painter.wait()
+    values = np.array(other)
+    values[mask] = (255, 0, 0)
+    assert np.array_equal(np.array(painter.result), values)
+
+
+@pytest.mark.parametrize(
+    ("what", "data", "words"),
+    [
+        ("image", b"no image", r"^x\.png: "),
+        ("mask", b"no image", r"x\.png: "),
+        ("mask", png(Image.new("1", (3, 3), 1)), r"^mask x\.png has 3 x 3 px .* 30 x 44"),
+    ],
+)
+def test_bad_uploads_are_named_and_change_nothing(fills, hole, what, data, words):
+    painter = Painter(photo())
+    painter.mask = hole
+    message(painter, [data], kind="upload", what=what, name="x.png", part=0, parts=1)
+    assert re.search(words, painter.canvas.notice), painter.canvas.notice
+    assert "/" not in painter.canvas.notice  # no folder of the kernel's machine
+    assert np.array_equal(painter.mask, hole) and painter.canvas.size == [44, 30]
+
+
+def test_a_lost_part_is_noticed(fills):
+    painter = Painter(photo())
+    content = {"kind": "upload", "what": "image", "name": "x.png", "parts": 3}
+    message(painter, [b"a"], part=0, **content)
+    message(painter, [b"c"], part=2, **content)
+    assert "was lost" in painter.canvas.notice
+
+
+def test_results_and_masks_are_downloaded_in_parts(fills, monkeypatch):
+    painter = Painter(photo(size=(700, 800)))
+    mask = np.zeros((700, 800), dtype=bool)
+    mask[5:9, 4:60] = True
+    painter.mask = mask
+    sent = []
+    monkeypatch.setattr(painter.canvas, "send", lambda *message: sent.append(message))
+    message(painter, kind="download", what="result", part=0)
+    assert sent == [] and "no result yet" in painter.canvas.notice
+    painter.fill()
+    painter.wait()
+    for what, expected in (("result", np.array(painter.result)), ("mask", mask)):
+        sent.clear()
+        part = 0
+        while not sent or part < sent[0][0]["parts"]:
+            message(painter, kind="download", what=what, part=part)
+            part += 1
+        assert all(len(buffer) <= CHUNK for _, (buffer,) in sent)
+        assert sent[0][0]["name"] == f"photo-{what}.png"
+        with Image.open(io.BytesIO(b"".join(buffer for _, (buffer,) in sent))) as image:
+            assert np.array_equal(np.array(image), expected)
+
+
+def test_files_keep_the_mode_and_stand_upright():
+    for mode, ending in (("L", "png"), ("RGBA", "png"), ("P", "png"), ("CMYK", "tif")):
+        image = photo().convert(mode)
+        name, data = image_file(image)
+        with Image.open(io.BytesIO(data)) as read:
+            assert (name, read.mode) == (ending, mode)
+            assert np.array_equal(np.array(read), np.array(image))
+    turned = photo()
+    turned.getexif()[0x0112] = 6
+    with Image.open(io.BytesIO(image_file(turned)[1])) as read:
+        assert read.size == SIZE
+
+
+def test_previews_are_bounded_and_show_what_is_there():
+    grey = np.full((100, 4000), 77, np.uint8)
+    with Image.open(io.BytesIO(preview(read_pictures(grey)[0][0]))) as image:
+        assert image.size == (2048, 51)
+        assert np.abs(np.array(image).astype(int) - 77).max() <= 2
+
+
+def test_unreadable_images_are_refused_at_once(fills, tmp_path):
+    with pytest.raises(InputError, match="no such image file"):
+        Painter(tmp_path / "gone.png")
+    with pytest.raises(InputError, match="type list"):
+        Painter([1, 2])
+
+
+@pytest.mark.skipif(not NOTEBOOK.is_file(), reason="notebooks are not installed")
+def test_the_stored_notebook_shows_a_picture_where_widgets_cannot_live():
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert "application/vnd.jupyter.widget-view+json" not in kinds
+    (painter,) = [cell for cell in cells if "".join(cell["source"]).endswith("\npainter")]
+    (output,) = painter["outputs"]
+    (picture,) = [data for kind, data in output["data"].items() if kind.startswith("image/")]
+    assert 20_000 < len(picture) < 200_000
