@@ -14,6 +14,7 @@ from aotgan.reproduce.tables import markdown, metric_table, metrics_of, shown
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECORDS = ROOT / "figures/laptop/records"
+TABLES = ("table4", "table5", "table6", "table7", "readings")
 LINKS = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
 
 
@@ -48,3 +49,12 @@ def test_links_lead_to_files(link: str) -> None:
 def test_every_notebook_is_listed() -> None:
     missing = [p.name for p in (ROOT / "notebooks").glob("*.ipynb") if p.name not in README]
     assert not missing
+
+
+def test_comparisons_are_lines_of_the_committed_tables() -> None:
+    start = README.index("### What the runs at scale `laptop` say")
+    section = README[start : README.index("### The shipped model")]
+    lines = [line for line in section.splitlines() if " (dB) |" in line]
+    tables = "".join((RECORDS.parent / f"{name}.md").read_text("utf-8") for name in TABLES)
+    assert len(lines) == 8
+    assert not [line for line in lines if f"{line}\n" not in tables]
