@@ -103,6 +103,7 @@ def test_undo_and_redo_are_exact(open_painter):
     page.key("b")
     page.drag([A, B])
     assert page.button("redo").is_disabled()  # a new stroke ends what could be redone
+    assert np.array_equal(page.after(lambda: page.key("Control+z")), masks[-2])
 
 
 def test_eraser_and_shift_take_away(open_painter):
@@ -169,6 +170,17 @@ def test_pen_and_touch_draw_like_the_mouse(open_painter, kind):
     assert overlap(page.mask, capsule(A, B, page.diameter / 2)) >= 0.99
 
 
+def test_a_touch_that_the_system_takes_away_draws_nothing(open_painter):
+    page = open_painter(touch=True)
+    page.zoom(1)
+    devtools = page.page.context.new_cdp_session(page.page)
+    for name, places in (("touchStart", [A]), ("touchMove", [B]), ("touchCancel", [])):
+        points = [dict(zip("xy", page.at(*place), strict=True)) for place in places]
+        devtools.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": points})
+    page.drag([B, B])
+    assert overlap(page.mask, capsule(B, B, page.diameter / 2)) >= 0.99
+
+
 def test_two_fingers_zoom_and_draw_nothing(open_painter):
     page = open_painter(touch=True)
     page.zoom(1)
@@ -198,6 +210,15 @@ def test_zoom_keeps_what_lies_under_the_pointer(open_painter):
     mask = page.after(lambda: page.page.mouse.click(x, y))
     rows, columns = np.nonzero(mask)
     assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx(A, abs=1)
+
+
+def test_a_plain_wheel_scrolls_the_page(open_painter):
+    page = open_painter()
+    page.zoom(1)
+    page.page.mouse.move(*page.at(*A))
+    page.page.mouse.wheel(0, -100)
+    page.drag([A, A])
+    page.wait_text(" 100 %")
 
 
 def test_escape_abandons_a_stroke_and_space_moves_the_picture(open_painter):
