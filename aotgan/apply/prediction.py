@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from aotgan.models.blocks import AOTBlock, GatedResidual
+from aotgan.models.blocks import AOTBlock, GatedResidual, normalised_gate
 from aotgan.models.generator import STRIDE, Generator, Upsample
 
 Step = Callable[[], object]
@@ -154,7 +154,6 @@ def _renewed(
     block: nn.Module, x1: Tensor, logits: Tensor, statistics: tuple[Tensor, Tensor]
 ) -> Tensor:
     """The block's output, as `GatedResidual` has it but for the statistics."""
-    std, mean = statistics
     x2 = cast(AOTBlock, block).residual(x1)
-    gate = torch.sigmoid(5 * (2 * (logits - mean) / (std + 1e-9) - 1)).to(x2.dtype)
+    gate = normalised_gate(logits, statistics).to(x2.dtype)
     return torch.lerp(x1.to(x2.dtype), x2, gate)

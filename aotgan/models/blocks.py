@@ -50,7 +50,7 @@ def conv3x3(in_channels: int, out_channels: int, rate: int = 1) -> nn.Conv2d:
     )
 
 
-def normalised_gate(logits: Tensor) -> Tensor:
+def normalised_gate(logits: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """The released code's gate, which the paper does not mention (model/aotgan.py:68, 73-78).
 
     Standardises each channel of each sample over space, z, and returns sigmoid(5 (2 z - 1)): open
@@ -59,12 +59,15 @@ def normalised_gate(logits: Tensor) -> Tensor:
 
     Args:
         logits: output of the gate's convolution, (B, C, H, W).
+        statistics: deviation and mean to standardise by, (B, C, 1, 1) each; the logits' own by
+            default. A part of an image is gated as in the whole one by the statistics of that.
 
     Returns:
         Gate values in (0, 1), same shape and dtype.
     """
     wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    std, mean = torch.std_mean(wide, dim=(2, 3), keepdim=True)  # unbiased, (B, C, 1, 1)
+    # unbiased, (B, C, 1, 1)
+    std, mean = statistics or torch.std_mean(wide, dim=(2, 3), keepdim=True)
     z = (wide - mean) / (std + 1e-9)
     return torch.sigmoid(5 * (2 * z - 1)).to(logits.dtype)
 

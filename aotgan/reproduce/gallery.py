@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
+from aotgan.models.reach import theoretical_field
 from aotgan.models.weights import load_generator
 from aotgan.reproduce.comparisons import (
     comparison,
@@ -21,7 +22,6 @@ from aotgan.reproduce.figures import fill_bytes
 from aotgan.reproduce.inspection import (
     effective_receptive_field,
     load_discriminator,
-    theoretical_field,
 )
 from aotgan.reproduce.outputs import FIGURES
 from aotgan.reproduce.records import Record

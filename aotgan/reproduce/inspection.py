@@ -20,7 +20,6 @@ from aotgan.models.blocks import GatedConvResidual, GatedResidual, check_choice
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import STRIDE, Generator, erase
 from aotgan.models.reach import PLACES
-from aotgan.models.reach import theoretical_field as theoretical_field  # known from here
 from aotgan.training.checkpoint import load_state
 
 HOLE = (0.4, 0.5)  # hole fraction of the masks of the ablations

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from aotgan.errors import InputError
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
+from aotgan.models.reach import theoretical_field
 from aotgan.reproduce.inspection import (
     discriminator_map,
     effective_receptive_field,
@@ -16,7 +17,6 @@ from aotgan.reproduce.inspection import (
     gate_maps,
     hole_means,
     load_discriminator,
-    theoretical_field,
 )
 from aotgan.training.checkpoint import save_state
 
