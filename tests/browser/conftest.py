@@ -5,6 +5,12 @@ import io
 import math
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -185,3 +191,44 @@ def open_painter(browser):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def serve_voila(tmp_path):
+    """Serves a notebook as a page: serve_voila(notebook, *options, cwd=...) -> its address."""
+    pytest.importorskip("voila", reason="voila is in the extra 'notebooks'")
+    servers = []
+
+    def serve(notebook, *options, cwd=None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1", *options]
+        own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+        command = [sys.executable, "-m", "voila", str(notebook), *options]
+        with open(tmp_path / "voila.log", "wb") as log:
+            environment = os.environ | own
+            servers.append(
+                subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
+            )
+        address = f"http://127.0.0.1:{port}/"
+        wait_until_it_answers(address, servers[-1])
+        return address
+
+    yield serve
+    for server in servers:
+        server.terminate()
+        server.wait(60)
+
+
+def wait_until_it_answers(address, server):
+    for _ in range(240):
+        assert server.poll() is None, "the server has ended"
+        try:
+            # A file that is not there: asking for the page would start a kernel.
+            urllib.request.urlopen(address + "voila/static/none", timeout=5)  # noqa: S310
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail("voila did not start")

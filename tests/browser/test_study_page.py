@@ -2,13 +2,6 @@
 
 import base64
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import numpy as np
 import pytest
@@ -188,29 +181,16 @@ def test_an_unusable_code_is_answered(opened):
 
 
 @pytest.fixture
-def voila(pictures, tmp_path):
-    """Address of a server that gives each visitor a process of their own."""
-    pytest.importorskip("voila", reason="voila is in the extra 'notebooks'")
+def address(serve_voila, pictures, tmp_path):
+    """Address of the study as a page: each visitor has a process of their own."""
     page = study.write_page(
         tmp_path / "page" / "study.ipynb", pictures, tmp_path / "votes.sqlite", "ours", trials=4
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-    own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
-    command = [sys.executable, "-m", "voila", str(page), *options]
-    with open(tmp_path / "voila.log", "wb") as log:
-        server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
-    yield f"http://127.0.0.1:{port}/", server
-    server.terminate()
-    server.wait(60)
+    return serve_voila(page)
 
 
 @pytest.mark.timeout(600)
-def test_two_participants_at_once_through_voila(browser, voila, tmp_path):
-    address, server = voila
-    wait_until_it_answers(address, server)
+def test_two_participants_at_once_through_voila(browser, address, tmp_path):
     tabs = [browser.new_context().new_page() for _ in range(2)]
     for tab, code in zip(tabs, ("anna", "bert"), strict=True):
         tab.set_default_timeout(240_000)
@@ -231,16 +211,3 @@ def test_two_participants_at_once_through_voila(browser, voila, tmp_path):
         "anna": {"sum": 4, "count": 4},
         "bert": {"sum": 0, "count": 4},
     }
-
-
-def wait_until_it_answers(address, server):
-    for _ in range(240):
-        assert server.poll() is None, "the server has ended"
-        try:
-            # A file that is not there: asking for the page would start a kernel.
-            urllib.request.urlopen(address + "voila/static/none", timeout=5)  # noqa: S310
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail("voila did not start")
