@@ -2,7 +2,8 @@
 
 from aotgan.models.blocks import AOTBlock, ResidualBlock
 from aotgan.models.discriminator import Discriminator, receptive_field
-from aotgan.models.generator import Generator, composite, erase
+from aotgan.models.generator import Generator
+from aotgan.models.inpainter import composite, erase
 
 __all__ = [
     "AOTBlock",

@@ -9,7 +9,6 @@ Encoder to a quarter of the size, a stack of AOT blocks, decoder; no normalisati
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, check_choice
+from aotgan.models.inpainter import Inpainter
 
 VARIANTS: dict[str, dict[str, str | float]] = {
     "paper": {"gate": "sigmoid", "upsampling": "transposed", "fill": 0.0},
@@ -24,22 +24,6 @@ VARIANTS: dict[str, dict[str, str | float]] = {
 }
 UPSAMPLINGS = ("transposed", "bilinear")
 STRIDE = 4  # image pixels per feature position
-
-
-def erase(image: Tensor, mask: Tensor, fill: float = 0.0) -> Tensor:
-    """Sets the hole to a constant: x (1 - m) + fill m.
-
-    Args:
-        image: (B, 3, H, W) in [-1, 1].
-        mask: (B, 1, H, W) in {0, 1}, 1 = hole.
-        fill: value of the erased pixels; 0 in Eq. 2, +1 in the released code (trainer.py:99).
-    """
-    return image * (1 - mask) + fill * mask
-
-
-def composite(image: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
-    """Eq. 2: z = x (1 - m) + G m; shapes and ranges as in `erase`."""
-    return image * (1 - mask) + prediction * mask
 
 
 class Upsample(nn.Module):
@@ -54,7 +38,7 @@ class Upsample(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
 
 
-class Generator(nn.Module):
+class Generator(Inpainter):
     """Completes an image from its known pixels and the mask of its hole.
 
     Args:
@@ -69,6 +53,8 @@ class Generator(nn.Module):
 
     `config` holds all of these, resolved: `Generator(**generator.config)` builds the same network.
     """
+
+    multiple = STRIDE
 
     def __init__(
         self,
@@ -91,7 +77,7 @@ class Generator(nn.Module):
         if width < 1 or blocks < 1:
             raise InputError(f"width={width}, blocks={blocks}: both must be at least 1.")
         self.fill = float(preset["fill"] if fill is None else fill)
-        self.config: dict[str, Any] = {
+        self.config = {
             "variant": variant,
             "width": width,
             "blocks": blocks,
@@ -121,46 +107,14 @@ class Generator(nn.Module):
             InputError: integers or booleans, shapes that do not match, a side that 4 does not
                 divide, or an image too small for the reflection padding of the largest rate.
         """
-        self._check(masked_image, mask)
+        self.check(masked_image, mask)
         x = self.encoder(torch.cat([masked_image, mask], dim=1))  # (B, 4 width, H / 4, W / 4)
         return torch.tanh(self.decoder(self.middle(x)))  # (B, 3, H, W)
-
-    def complete(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Returns the inpainted result z of Eq. 2; known pixels are the image's own.
-
-        Args:
-            image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at, as long
-                as it is finite.
-            mask: (B, 1, H, W) in {0, 1}, 1 = hole.
-
-        Raises:
-            InputError: as `forward`.
-        """
-        self._check(image, mask)
-        return composite(image, self(erase(image, mask, self.fill), mask), mask)
 
     @property
     def min_side(self) -> int:
         """Smallest image side: reflection needs features wider than the largest rate."""
         return STRIDE * (max(self.config["rates"]) + 1)
-
-    def _check(self, image: Tensor, mask: Tensor) -> None:
-        if image.ndim != 4 or image.shape[1] != 3 or mask.shape != _mask_shape(image):
-            raise InputError(
-                f"image {tuple(image.shape)} and mask {tuple(mask.shape)}: expected (B, 3, H, W) "
-                "and (B, 1, H, W) of the same B, H and W."
-            )
-        if not (image.is_floating_point() and mask.is_floating_point()):
-            raise InputError(
-                f"image of {image.dtype} and mask of {mask.dtype}: expected floating point, the "
-                "image in [-1, 1] and the mask 0 or 1."
-            )
-        height, width = image.shape[2:]
-        if height % STRIDE or width % STRIDE or min(height, width) < self.min_side:
-            raise InputError(
-                f"an image of {height}x{width} pixels: both sides must be multiples of {STRIDE} "
-                f"and at least {self.min_side}. Pad or resize it first."
-            )
 
 
 def encoder(width: int) -> nn.Sequential:
@@ -204,7 +158,3 @@ def init_normal(network: nn.Module, width: int) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.02 * (64 / width) ** 0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-def _mask_shape(image: Tensor) -> tuple[int, ...]:
-    return (image.shape[0], 1, *image.shape[2:])

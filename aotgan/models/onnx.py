@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.models.generator import STRIDE, Generator, composite, erase
+from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.inpainter import composite, erase
 from aotgan.models.weights import load_generator, read_metadata, shipped_models
 
 FORMAT = "aotgan-onnx"

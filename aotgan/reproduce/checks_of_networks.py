@@ -16,7 +16,8 @@ from aotgan.losses.adversarial import label_map, make_objective
 from aotgan.metrics.pixel import l1, l1_released
 from aotgan.models.blocks import GatedResidual, branch_widths, normalised_gate
 from aotgan.models.discriminator import KERNEL, STRIDES, TEXT_STRIDES, receptive_field
-from aotgan.models.generator import Generator, composite
+from aotgan.models.generator import Generator
+from aotgan.models.inpainter import composite
 from aotgan.models.weights import load_generator
 from aotgan.reproduce import properties
 from aotgan.reproduce.verdicts import OPEN, Finding, exactly

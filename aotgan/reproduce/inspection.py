@@ -18,7 +18,8 @@ from aotgan.data.masks import free_form_mask
 from aotgan.errors import InputError
 from aotgan.models.blocks import GatedConvResidual, GatedResidual, check_choice
 from aotgan.models.discriminator import Discriminator
-from aotgan.models.generator import STRIDE, Generator, erase
+from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.inpainter import erase
 from aotgan.models.reach import PLACES
 from aotgan.training.checkpoint import load_state
 

@@ -18,7 +18,8 @@ from aotgan.errors import InputError
 from aotgan.losses.labels import soft_mask
 from aotgan.models.blocks import AOTBlock
 from aotgan.models.discriminator import Discriminator, receptive_field
-from aotgan.models.generator import Generator, Upsample, composite, erase
+from aotgan.models.generator import Generator, Upsample
+from aotgan.models.inpainter import composite, erase
 from aotgan.reproduce.canvas import MUTED, Canvas, Colours
 from aotgan.reproduce.diagrams import CONV, LOSS, rates_label
 from aotgan.training.config import LossConfig

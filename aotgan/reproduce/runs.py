@@ -26,7 +26,7 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
 from aotgan.metrics.report import Evaluation, evaluate
-from aotgan.models.generator import Generator, composite, erase
+from aotgan.models.inpainter import Inpainter, composite, erase
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.records import (
     Record,
@@ -175,7 +175,7 @@ def measure(
         `aotgan.metrics.report.Evaluation.per_image`.
     """
     config, device = trainer.config, trainer.fabric.device
-    networks = {"raw": trainer.players.generator}
+    networks = {"raw": trainer.recipe.generator}
     if trainer.average is not None:
         networks["ema"] = trainer.averaged
     show = trainer.options.progress == "bar"
@@ -190,7 +190,7 @@ def measure(
         scale=scale,
         seed=config.seed,
         config=portable(config.to_dict()),
-        features=trainer.features_name,
+        features=trainer.recipe.features_name,
         steps=trainer.step,
         images_seen=trainer.step * config.optim.batch_size,
         train_seconds=round(trainer.seconds, 3),
@@ -222,7 +222,7 @@ def pairs_csv(per_image: pd.DataFrame) -> str:
 
 
 def evaluate_generator(
-    generator: Generator,
+    generator: Inpainter,
     manifest: Manifest,
     features: str = "random",
     device: str | torch.device = "cpu",
@@ -268,7 +268,7 @@ def one_of_each_bin(manifest: Manifest) -> Manifest:
 
 @torch.no_grad()
 def sample_grid(
-    generator: Generator, cases: Iterable[tuple[Any, Any, Any]], device: str | torch.device = "cpu"
+    generator: Inpainter, cases: Iterable[tuple[Any, Any, Any]], device: str | torch.device = "cpu"
 ) -> Tensor:
     """Returns a picture (3, h, w) in [0, 1] with one column a case: masked, filled, original.
 

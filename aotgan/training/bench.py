@@ -28,9 +28,10 @@ from aotgan.losses.features import (
     torchvision_indices,
 )
 from aotgan.losses.perceptual import perceptual_loss, style_loss
-from aotgan.models.generator import composite, erase
+from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
-from aotgan.training.step import Players, Step
+from aotgan.training.devices import RunOptions
+from aotgan.training.step import Step
 
 FULL_WIDTH = 64
 BLUR_TAPS, BLUR_SIGMA = 71, 10.0
@@ -98,15 +99,15 @@ class TorchvisionFeatures(nn.Module):
 class PlainStep:
     """The released step, written straightforwardly; same losses, weights and optimisers as ours."""
 
-    def __init__(self, players: Players, features: VGG19Features):
-        self.players = players
+    def __init__(self, ours: Step, features: VGG19Features):
+        self.ours = ours
         self.perceptual_features = TorchvisionFeatures(features).to(features.shift.device)
         self.style_features = TorchvisionFeatures(features).to(features.shift.device)
 
     def __call__(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Updates both players on a batch (B, 3, H, W), (B, 1, H, W) and returns its losses."""
-        players = self.players
-        prediction = players.generator(erase(image, mask, players.generator.fill), mask)
+        """Updates both networks on a batch (B, 3, H, W), (B, 1, H, W) and returns its losses."""
+        ours = self.ours
+        prediction = ours.generator(erase(image, mask, ours.generator.fill), mask)
         fake = composite(image, prediction, mask)
         perceptual, style = self.perceptual_features, self.style_features
         losses = {
@@ -121,17 +122,17 @@ class PlainStep:
             + 250 * losses["style"]
             + 0.01 * losses["adversarial"]
         )
-        players.optim_g.zero_grad()
-        players.optim_d.zero_grad()
+        for optimiser in ours.optimisers.values():
+            optimiser.zero_grad()
         total.backward()
         losses["discriminator"].backward()
-        players.optim_g.step()
-        players.optim_d.step()
+        for optimiser in ours.optimisers.values():
+            optimiser.step()
         return {name: value.detach() for name, value in losses.items()}
 
     def adversarial(self, image: Tensor, fake: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Losses of D and G as released (loss/loss.py:77-104)."""
-        judge, size = self.players.discriminator, mask.shape[2:]
+        judge, size = self.ours.discriminator, mask.shape[2:]
         g_fake, d_fake, d_real = (
             F.interpolate(judge(x), size=size, mode="bilinear", align_corners=True)
             for x in (fake, fake.detach(), image)
@@ -190,12 +191,9 @@ def compare(
         precision=precision,  # type: ignore[arg-type]  # the configuration checked it
     )
     features = VGG19Features("random").to(fabric.device)
-    plain = PlainStep(
-        Players(config, Fabric(accelerator=device, devices=1), False, False), features
-    )
-    features = features.to(memory_format=torch.channels_last)
-    players = Players(config, fabric, compiled, True)
-    ours = Step(config.loss, players, features, fabric)
+    eager = Fabric(accelerator=device, devices=1)
+    plain = PlainStep(Step(config, eager, RunOptions(channels_last=False), features), features)
+    ours = Step(config, fabric, RunOptions(compiled=compiled))
     image, mask = example(size_px, batch, fabric.device)
 
     def seconds(step: Callable[[Tensor, Tensor], object]) -> float:
@@ -221,7 +219,7 @@ def compare(
         lowest=ratios[0],
         highest=ratios[-1],
         images_per_s=batch / ours_s,
-        tflops=count_flops(players, features, image, mask) / ours_s / 1e12,
+        tflops=count_flops(ours, features, image, mask) / ours_s / 1e12,
         peak_tflops=peak_flops(fabric.device, precision) / 1e12,
     )
 
@@ -235,7 +233,7 @@ def example(size_px: int, batch: int, device: torch.device) -> tuple[Tensor, Ten
     return image.to(device), mask.to(device)
 
 
-def count_flops(players: Players, features: VGG19Features, image: Tensor, mask: Tensor) -> float:
+def count_flops(step: Step, features: VGG19Features, image: Tensor, mask: Tensor) -> float:
     """Floating-point operations of one of our steps, from counted forward passes.
 
     A backward pass costs one forward for the gradients of the weights and one for those of the
@@ -245,9 +243,9 @@ def count_flops(players: Players, features: VGG19Features, image: Tensor, mask: 
     """
     costs = []
     for network, inputs in (
-        (players.generator, (image, mask)),
+        (step.generator, (image, mask)),
         (features, (image,)),
-        (players.discriminator, (image,)),
+        (step.discriminator, (image,)),
     ):
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(*inputs)

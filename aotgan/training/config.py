@@ -13,9 +13,10 @@ from typing import Any, get_args, get_origin
 from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.models.blocks import check_choice
-from aotgan.models.generator import Generator
+from aotgan.models.registry import AOT_GAN, model_class, split_config
 
 NO_ADVERSARY = "none"
+PUBLISHED = "published"  # a compared model's own losses and weights, fixed in its recipe
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
@@ -37,7 +38,7 @@ class DataConfig:
 class LossConfig:
     """Eq. 8: weights and readings of the four losses (section 3.3)."""
 
-    objective: str = "paper"  # adversarial objective, or "none"
+    objective: str = "paper"  # AOT-GAN's adversarial objective, or "none"; others: "published"
     adversarial: float = 0.01
     reconstruction: float = 1.0
     perceptual: float = 0.1
@@ -61,7 +62,7 @@ class OptimConfig:
 class TrainConfig:
     """One training run. `to_dict` and `from_dict` are exact inverses, also through JSON."""
 
-    generator: Mapping[str, Any] = field(default_factory=dict)  # arguments of Generator
+    generator: Mapping[str, Any] = field(default_factory=dict)  # see `aotgan.models.registry.build`
     discriminator_width: int = 64
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()
@@ -75,8 +76,10 @@ class TrainConfig:
         object.__setattr__(self, "generator", _plain(self.generator))  # tuples as JSON has them
         for part in (self, self.data, self.loss, self.optim):
             _check_types(part)
-        _check_names("Generator", self.generator, inspect.signature(Generator).parameters)
-        check_choice("objective", self.loss.objective, (*OBJECTIVES, NO_ADVERSARY))
+        model, options = split_config(self.generator)
+        _check_names(model, options, inspect.signature(model_class(model)).parameters)
+        own = (*OBJECTIVES, NO_ADVERSARY) if model == AOT_GAN else (PUBLISHED,)
+        check_choice(f"objective of {model}", self.loss.objective, own)
         check_choice("features", self.loss.features, ("imagenet", "random"))
         check_choice("precision", self.precision, PRECISIONS)
         _check_limits(self)

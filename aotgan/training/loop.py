@@ -20,8 +20,7 @@ from torch.utils.data import DataLoader
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.dataset import SampleOrder, TrainingSamples
 from aotgan.errors import InputError
-from aotgan.losses.features import VGG19Features
-from aotgan.models.generator import Generator
+from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
 from aotgan.training.config import TrainConfig, changes
@@ -33,7 +32,7 @@ from aotgan.training.devices import (
     start_fabric,
 )
 from aotgan.training.log import Interrupt, LossLog, Progress
-from aotgan.training.step import Players, Step
+from aotgan.training.recipe import make_recipe
 
 __all__ = ["RunOptions", "Trainer"]
 
@@ -123,7 +122,7 @@ class Trainer:
         if bad is not None:
             raise FloatingPointError(f"{bad} is not finite after {self._about(self.step)}")
         if self.fabric.is_global_zero:
-            save_generator(self.players.generator, self.directory / WEIGHTS, self._facts())
+            save_generator(self.recipe.generator, self.directory / WEIGHTS, self._facts())
             if self.average is not None:
                 save_generator(self.averaged, self.directory / EMA_WEIGHTS, self._facts())
             save_state(self.directory / STATE, state)
@@ -131,25 +130,21 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on."""
-        players = self.players
         return {
             "config": self.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "log": self.log.state(),
-            "generator": players.generator.state_dict(),
-            "discriminator": players.discriminator.state_dict(),
-            "optim_g": players.optim_g.state_dict(),
-            "optim_d": players.optim_d.state_dict(),
+            "recipe": self.recipe.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
         }
 
     @property
-    def averaged(self) -> Generator:
+    def averaged(self) -> Inpainter:
         """The generator whose weights are the moving average; the plain one where that is off."""
         if self.average is None:
-            return self.players.generator
-        return cast("Generator", self.average.module)
+            return self.recipe.generator
+        return cast("Inpainter", self.average.module)
 
     def _samples(self) -> TrainingSamples:
         data = self.config.data
@@ -167,19 +162,12 @@ class Trainer:
         )
 
     def _build(self) -> None:
-        config, options = self.config, self.options
-        self.players = Players(config, self.fabric, options.compiled, options.channels_last)
-        features = VGG19Features(config.loss.features, config.loss.feature_width)
-        if options.channels_last:
-            features.to(memory_format=torch.channels_last)
-        features.to(self.fabric.device)
-        self.features_name = features.name
-        self.update = Step(config.loss, self.players, features, self.fabric)
-        decay = config.optim.ema_decay
+        self.recipe = make_recipe(self.config, self.fabric, self.options)
+        decay = self.config.optim.ema_decay
         self.average: AveragedModel | None = None
         if decay is not None:
             self.average = AveragedModel(
-                self.players.generator, multi_avg_fn=get_ema_multi_avg_fn(decay)
+                self.recipe.generator, multi_avg_fn=get_ema_multi_avg_fn(decay)
             )
 
     def _resume(self) -> None:
@@ -191,11 +179,12 @@ class Trainer:
                 f"{self.directory} holds a run of other settings ({changes(found, own)}). Choose "
                 "another directory, or move this one away."
             )
-        players = self.players
-        players.generator.load_state_dict(state["generator"])
-        players.discriminator.load_state_dict(state["discriminator"])
-        players.optim_g.load_state_dict(state["optim_g"])
-        players.optim_d.load_state_dict(state["optim_d"])
+        if self.recipe.staged and state["config"]["steps"] != own["steps"]:
+            raise InputError(
+                f"{self.directory} holds a run of {state['config']['steps']} steps, not "
+                f"{own['steps']}, whose stages are shares of the steps. Choose another directory."
+            )
+        self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step, self.seconds = state["step"], state["seconds"]
@@ -221,10 +210,10 @@ class Trainer:
         return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
 
     def _one_step(self, image: Tensor, mask: Tensor) -> None:
-        losses = self.update(image, mask)
+        losses = self.recipe(image, mask, self.step)
         self.step += 1
         if self.average is not None:
-            self.average.update_parameters(self.players.generator)
+            self.average.update_parameters(self.recipe.generator)
         self.log.add(self.step, losses)
 
     def _report(self, progress: Progress) -> None:
@@ -280,7 +269,7 @@ class Trainer:
             "data": self.images.name,
             "seed": str(self.config.seed),
             "objective": self.config.loss.objective,
-            "features": self.features_name,
+            "features": self.recipe.features_name,
         }
 
 

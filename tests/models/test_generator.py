@@ -8,7 +8,8 @@ from torch import nn
 
 from aotgan import Generator, InputError
 from aotgan.models.blocks import GATES, RESIDUALS
-from aotgan.models.generator import UPSAMPLINGS, VARIANTS, Upsample, composite, erase
+from aotgan.models.generator import UPSAMPLINGS, VARIANTS, Upsample
+from aotgan.models.inpainter import composite, erase
 
 TINY = {"width": 2, "blocks": 1}
 

@@ -9,7 +9,8 @@ from aotgan.losses.features import VGG19Features
 from aotgan.losses.labels import released_blur
 from aotgan.training.bench import PlainStep, compare, dense_blur, example
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
-from aotgan.training.step import Players, Step
+from aotgan.training.devices import RunOptions
+from aotgan.training.step import Step
 
 SIZE, WIDTH = 48, 4
 
@@ -27,18 +28,19 @@ def released_config() -> TrainConfig:
 def test_both_steps_compute_the_same_losses_and_generator_update() -> None:
     config, fabric = released_config(), Fabric(accelerator="cpu", devices=1)
     features = VGG19Features("random")
-    players = [Players(config, fabric, False, False) for _ in range(2)]
-    for player in players:  # spectral norm advances with each pass: settle it, so that passes agree
+    options = RunOptions(channels_last=False)
+    steps = [Step(config, fabric, options, features) for _ in range(2)]
+    for step in steps:  # spectral norm advances with each pass: settle it, so that passes agree
         image, mask = example(SIZE, 2, fabric.device)
         with torch.no_grad():
             for _ in range(300):
-                player.discriminator(image)
-    plain, ours = PlainStep(players[0], features), Step(config.loss, players[1], features, fabric)
+                step.discriminator(image)
+    plain, ours = PlainStep(steps[0], features), steps[1]
     expected, found = plain(image, mask), ours(image, mask)
     assert set(found) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
-    for a, b in zip(*(player.generator.parameters() for player in players), strict=True):
+    for a, b in zip(*(step.generator.parameters() for step in steps), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-2, atol=1e-6)
 
 

@@ -48,7 +48,7 @@ def test_json_gives_the_same_configuration_back(config):
         ({"data": {"size": 64}}, r"DataConfig has no 'size': choose of .*size_px"),
         ({"loss": {"l1": 1}}, r"LossConfig has no 'l1': choose of .*reconstruction"),
         ({"optim": {"lr": 1}}, r"OptimConfig has no 'lr': choose of .*learning_rate"),
-        ({"generator": {"wdith": 8}}, r"Generator has no 'wdith': choose of .*width"),
+        ({"generator": {"wdith": 8}}, r"aot-gan has no 'wdith': choose of .*width"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_valid_ones(values, expected):

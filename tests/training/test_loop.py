@@ -111,7 +111,7 @@ def test_the_moving_average_is_that_of_the_weights(tiny, tmp_path):
     for later in weights[1:]:
         expected = 0.75 * expected + 0.25 * later
     torch.testing.assert_close(trainer.averaged.encoder[0].weight.detach(), expected)
-    assert trainer.averaged is not trainer.players.generator
+    assert trainer.averaged is not trainer.recipe.generator
     assert not list(not_finite(trainer.state()))
 
 
@@ -264,8 +264,8 @@ def test_a_weight_that_is_not_finite_is_not_saved(tiny, tmp_path):
     """A gradient can overflow where the loss of its step was finite."""
     trainer, _ = run(tiny(steps=2), tmp_path)
     for state in (
-        trainer.players.discriminator.state_dict(),
-        trainer.players.optim_g.state[trainer.players.generator.encoder[0].bias],
+        trainer.recipe.networks["discriminator"].state_dict(),
+        trainer.recipe.optimisers["generator"].state[trainer.recipe.generator.encoder[0].bias],
     ):
         value = next(iter(reversed(state.values())))
         kept = value.clone()

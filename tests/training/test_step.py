@@ -10,7 +10,8 @@ from lightning.fabric import Fabric
 from aotgan.errors import InputError
 from aotgan.losses import OBJECTIVES, VGG19Features, make_objective
 from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
-from aotgan.training.step import Players, Step
+from aotgan.training.devices import RunOptions
+from aotgan.training.step import Step
 
 
 @pytest.fixture
@@ -33,9 +34,9 @@ def example(size=40, batch=3):
 def build(config, device="cpu", precision="32-true", compiled=False, channels_last=False):
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     fabric.launch()
-    players = Players(config, fabric, compiled, channels_last)
     features = copy.deepcopy(random_features()).to(fabric.device, torch.get_default_dtype())
-    return players, Step(config.loss, players, features, fabric), features
+    options = RunOptions(compiled=compiled, channels_last=channels_last)
+    return Step(config, fabric, options, features), features
 
 
 @functools.cache
@@ -47,9 +48,9 @@ def gram(x):
     return torch.einsum("bchw,bdhw->bcd", x, x) / x[0].numel()
 
 
-def plain_losses(config, players, features, image, mask):
+def plain_losses(config, step, features, image, mask):
     """The four losses of Eq. 8, each from passes of its own, and D's loss; nothing is updated."""
-    g, d, fill = players.generator, players.discriminator, players.generator.config["fill"]
+    g, d, fill = step.generator, step.discriminator, step.generator.config["fill"]
     prediction = g(torch.where(mask.bool(), fill, image), mask)
     z = torch.where(mask.bool(), prediction, image)
     judged = z if config.on_composite else prediction
@@ -70,15 +71,15 @@ def plain_losses(config, players, features, image, mask):
     return losses
 
 
-def plain_gradients(config, players, features, image, mask):
+def plain_gradients(config, step, features, image, mask):
     """Gradients of G, with D frozen, and of D, and the losses."""
-    losses = plain_losses(config, players, features, image, mask)
+    losses = plain_losses(config, step, features, image, mask)
     weights = {n: getattr(config, n) for n in losses if n != "discriminator"}
     total = sum(weight * losses[name] for name, weight in weights.items())
-    g = torch.autograd.grad(total, list(players.generator.parameters()), retain_graph=True)
+    g = torch.autograd.grad(total, list(step.generator.parameters()), retain_graph=True)
     d, leak = None, None
     if config.objective != "none":
-        parameters = list(players.discriminator.parameters())
+        parameters = list(step.discriminator.parameters())
         d = torch.autograd.grad(losses["discriminator"], parameters, retain_graph=True)
         leak = torch.autograd.grad(config.adversarial * losses["adversarial"], parameters)
     return losses, g, d, leak
@@ -107,33 +108,31 @@ def test_gradients_equal_those_of_separate_passes(double, tiny, objective, on_co
         generator={"variant": variant, "width": 4, "blocks": 1},
     )
     image, mask = example()
-    players, step, features = build(config)
-    losses, g, d, leak = plain_gradients(config.loss, players, features, image, mask)
+    step, features = build(config)
+    losses, g, d, leak = plain_gradients(config.loss, step, features, image, mask)
 
-    players, step, _ = build(config)  # the same weights and power-iteration vectors again
+    step, _ = build(config)  # the same weights and power-iteration vectors again
     found = step(image, mask)
     assert list(found) == list(losses)
     assert_close(list(found.values()), [value.detach() for value in losses.values()])
-    assert_close(gradients(players.generator), g)
+    assert_close(gradients(step.generator), g)
     if objective == "none":
-        assert gradients(players.discriminator) == [None] * 6
+        assert gradients(step.discriminator) == [None] * 6
     elif objective == "released":
-        assert_close(
-            gradients(players.discriminator), [a + b for a, b in zip(d, leak, strict=True)]
-        )
+        assert_close(gradients(step.discriminator), [a + b for a, b in zip(d, leak, strict=True)])
         with pytest.raises(AssertionError):
-            assert_close(gradients(players.discriminator), d, 1e-4)
+            assert_close(gradients(step.discriminator), d, 1e-4)
     else:
-        assert_close(gradients(players.discriminator), d)
+        assert_close(gradients(step.discriminator), d)
 
 
 def test_both_players_step_by_adam_without_momentum(double, tiny):
     """With betas (0, 0.9), Adam's first step is learning rate * g / (|g| + 1e-8)."""
     config = tiny(learning_rate=1e-3)
-    players, step, _ = build(config)
-    before = [p.detach().clone() for n in networks(players) for p in n.parameters()]
+    step, _ = build(config)
+    before = [p.detach().clone() for n in networks(step) for p in n.parameters()]
     step(*example())
-    after = [p for n in networks(players) for p in n.parameters()]
+    after = [p for n in networks(step) for p in n.parameters()]
     for old, new in zip(before, after, strict=True):
         expected = old - 1e-3 * new.grad / (new.grad.abs() + 1e-8)
         torch.testing.assert_close(new.detach(), expected, rtol=0, atol=1e-12)
@@ -141,26 +140,26 @@ def test_both_players_step_by_adam_without_momentum(double, tiny):
 
 def test_gradients_do_not_pile_up_from_step_to_step(double, tiny):
     """Without learning, steps repeat, but for the power iteration of D, which goes on."""
-    players, step, _ = build(tiny(learning_rate=1e-15, adversarial=0))
+    step, _ = build(tiny(learning_rate=1e-15, adversarial=0))
     found = []
     for _ in range(2):
         step(*example())
-        found.append([[g.clone() for g in gradients(network)] for network in networks(players)])
+        found.append([[g.clone() for g in gradients(network)] for network in networks(step)])
     assert_close(found[1][0], found[0][0])
     assert_close(found[1][1], found[0][1], tolerance=0.6)
 
 
-def networks(players):
-    return players.generator, players.discriminator
+def networks(step):
+    return step.generator, step.discriminator
 
 
 def test_the_composite_alone_is_judged_in_the_hole(double, tiny):
     """With weights 0 for all but the adversary, known pixels of the prediction get no gradient."""
     config = tiny(reconstruction=0, perceptual=0, style=0)
     image, mask = example()
-    players, step, _ = build(config)
+    step, _ = build(config)
     kept = {}
-    players.generator.register_forward_hook(
+    step.generator.register_forward_hook(
         lambda module, given, prediction: (
             prediction.register_hook(lambda gradient: kept.update(gradient=gradient)) and None
         )
@@ -172,7 +171,7 @@ def test_the_composite_alone_is_judged_in_the_hole(double, tiny):
 
 def test_a_step_is_lean(tiny):
     """One pass of G, one of D an image, one of the features an image, none recorded for real."""
-    players, step, features = build(tiny())
+    step, features = build(tiny())
     calls = []
 
     def count(name):
@@ -182,8 +181,8 @@ def test_a_step_is_lean(tiny):
 
         return hook
 
-    players.generator.register_forward_hook(count("g"))
-    players.discriminator.register_forward_hook(count("d"))
+    step.generator.register_forward_hook(count("g"))
+    step.discriminator.register_forward_hook(count("d"))
     features.register_forward_hook(count("f"))
     step(*example())
     up_to_relu5_2 = 14
@@ -200,10 +199,10 @@ def test_a_step_is_lean(tiny):
 def test_the_layout_of_memory_changes_nothing(double, tiny):
     results = []
     for channels_last in (False, True):
-        players, step, _ = build(tiny(), channels_last=channels_last)
+        step, _ = build(tiny(), channels_last=channels_last)
         losses = step(*example())
-        results.append([*losses.values(), *gradients(players.generator)])
-        weight = players.generator.encoder[2].weight
+        results.append([*losses.values(), *gradients(step.generator)])
+        weight = step.generator.encoder[2].weight
         assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
     assert_close(results[1], results[0])
 
@@ -212,19 +211,19 @@ def test_the_layout_of_memory_changes_nothing(double, tiny):
 def test_a_compiled_generator_trains_like_the_plain_one(tiny):
     results = []
     for compiled in (False, True):
-        players, step, _ = build(tiny(), compiled=compiled, channels_last=True)
+        step, _ = build(tiny(), compiled=compiled, channels_last=True)
         losses = [step(*example()) for _ in range(2)]
-        results.append([*losses[0].values(), *losses[1].values(), *gradients(players.generator)])
-        assert "_orig_mod" not in "".join(players.generator.state_dict())
+        results.append([*losses[0].values(), *losses[1].values(), *gradients(step.generator)])
+        assert "_orig_mod" not in "".join(step.generator.state_dict())
     assert_close(results[1], results[0], tolerance=1e-3)
 
 
 def test_processors_may_compute_in_bfloat16(tiny, monkeypatch):
     """Losses, weights and the statistics of the released gate keep 32 bits."""
     config = tiny(generator={"variant": "released", "width": 4, "blocks": 1})
-    players, step, _ = build(config, precision="bf16-mixed", channels_last=True)
+    step, _ = build(config, precision="bf16-mixed", channels_last=True)
     convolved, statistics, std_mean = [], [], torch.std_mean
-    players.generator.middle[0].fuse.register_forward_hook(
+    step.generator.middle[0].fuse.register_forward_hook(
         lambda module, given, output: convolved.append(output.dtype)
     )
 
@@ -238,12 +237,12 @@ def test_processors_may_compute_in_bfloat16(tiny, monkeypatch):
         assert all(value.isfinite() and value.dtype == torch.float32 for value in losses.values())
     assert convolved == [torch.bfloat16] * 3
     assert statistics == [torch.float32] * 3
-    assert {p.dtype for n in networks(players) for p in n.parameters()} == {torch.float32}
+    assert {p.dtype for n in networks(step) for p in n.parameters()} == {torch.float32}
 
 
 def test_images_too_small_for_the_dilation_rates_are_refused(tiny):
     rates = (1, 2, 4, 16)
-    with pytest.raises(InputError, match=r"size_px=40: dilation rates .*16\] need at least 68"):
+    with pytest.raises(InputError, match=r"size_px=40: aot-gan .*16\].* needs .* at least 68"):
         build(tiny(generator={"width": 4, "rates": rates}))
 
 
@@ -252,7 +251,7 @@ def test_images_too_small_for_the_dilation_rates_are_refused(tiny):
 def test_a_gpu_computes_what_the_processor_does(double, tiny):
     results = []
     for device in ("cpu", "cuda"):
-        players, step, _ = build(tiny(), device, channels_last=True)
+        step, _ = build(tiny(), device, channels_last=True)
         losses = step(*(x.to(device) for x in example()))
-        results.append([x.cpu() for x in (*losses.values(), *gradients(players.generator))])
+        results.append([x.cpu() for x in (*losses.values(), *gradients(step.generator))])
     assert_close(results[1], results[0], tolerance=1e-7)

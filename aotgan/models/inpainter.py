@@ -1,0 +1,88 @@
+"""What every model that fills holes has in common, and Eq. 2.
+
+One convention for all of them: images RGB in [-1, 1], masks 1 in the hole. A model that was
+published with another one converts inside its own `forward`.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from aotgan.errors import InputError
+
+
+def erase(image: Tensor, mask: Tensor, fill: float = 0.0) -> Tensor:
+    """Sets the hole to a constant: x (1 - m) + fill m.
+
+    Args:
+        image: (B, 3, H, W) in [-1, 1].
+        mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+        fill: value of the erased pixels; 0 in Eq. 2, +1 in the released code (trainer.py:99).
+    """
+    return image * (1 - mask) + fill * mask
+
+
+def composite(image: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 2: z = x (1 - m) + G m; shapes and ranges as in `erase`."""
+    return image * (1 - mask) + prediction * mask
+
+
+class Inpainter(nn.Module):
+    """Completes an image from its known pixels and the mask of its hole.
+
+    Attributes:
+        config: JSON values from which `aotgan.models.registry.build` makes the same network again.
+        fill: value that the erased pixels have in the masked image.
+        multiple: both sides of an image must be multiples of it.
+    """
+
+    config: dict[str, Any]
+    fill: float
+    multiple = 1
+
+    @property
+    def min_side(self) -> int:
+        """Smallest side of an image, in pixels."""
+        return self.multiple
+
+    def complete(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Returns the inpainted result z of Eq. 2; known pixels are the image's own.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at, as long
+                as it is finite.
+            mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+
+        Raises:
+            InputError: as `forward`.
+        """
+        self.check(image, mask)
+        return composite(image, self(erase(image, mask, self.fill), mask), mask)
+
+    def check(self, image: Tensor, mask: Tensor) -> None:
+        """Refuses what the network cannot take.
+
+        Raises:
+            InputError: integers or booleans, shapes that do not match, a side that `multiple` does
+                not divide, or an image smaller than `min_side`.
+        """
+        if image.ndim != 4 or image.shape[1] != 3 or mask.shape != _mask_shape(image):
+            raise InputError(
+                f"image {tuple(image.shape)} and mask {tuple(mask.shape)}: expected (B, 3, H, W) "
+                "and (B, 1, H, W) of the same B, H and W."
+            )
+        if not (image.is_floating_point() and mask.is_floating_point()):
+            raise InputError(
+                f"image of {image.dtype} and mask of {mask.dtype}: expected floating point, the "
+                "image in [-1, 1] and the mask 0 or 1."
+            )
+        height, width = image.shape[2:]
+        if height % self.multiple or width % self.multiple or min(height, width) < self.min_side:
+            raise InputError(
+                f"an image of {height}x{width} pixels: both sides must be multiples of "
+                f"{self.multiple} and at least {self.min_side}. Pad or resize it first."
+            )
+
+
+def _mask_shape(image: Tensor) -> tuple[int, ...]:
+    return (image.shape[0], 1, *image.shape[2:])

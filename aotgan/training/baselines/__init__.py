@@ -1,0 +1,1 @@
+"""How each of the seven compared models is trained: its published losses and schedule."""

@@ -1,0 +1,159 @@
+"""What the training loop asks of a model: its networks, their optimisers, and one step.
+
+AOT-GAN's is `aotgan.training.step.Step`, those of the seven compared models are in
+`aotgan.training.baselines`. Data, resuming, interruption, moving average, records and devices are
+the loop's and the same for all.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, TypeVar, cast
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from aotgan.errors import InputError
+from aotgan.models.registry import AOT_GAN, build, split_config
+from aotgan.training.config import TrainConfig
+from aotgan.training.devices import RunOptions
+
+NO_FEATURES = "none"
+Network = TypeVar("Network", bound=nn.Module)
+_HOMES = {
+    AOT_GAN: "aotgan.training.step:Step",
+    "ca": "aotgan.training.baselines.ca:CAStep",
+    "pen-net": "aotgan.training.baselines.pennet:PENNetStep",
+    "pconv": "aotgan.training.baselines.pconv:PConvStep",
+    "edgeconnect": "aotgan.training.baselines.edgeconnect:EdgeConnectStep",
+    "gatedconv": "aotgan.training.baselines.gatedconv:GatedConvStep",
+    "hifill": "aotgan.training.baselines.hifill:HiFillStep",
+    "mnps": "aotgan.training.baselines.mnps:MNPSStep",
+}
+
+
+class Recipe(ABC):
+    """Trains one model, a batch at a time.
+
+    Args:
+        config: what to train.
+        fabric: device and precision.
+        options: compilation and memory layout.
+
+    Attributes:
+        networks: by name. "generator" is the model that is saved, averaged and measured.
+        optimisers: by name.
+        features_name: feature network of the losses, for the record.
+        staged: whether what a step does depends on the share of `config.steps` that is done, so
+            that a run cannot be prolonged.
+
+    Raises:
+        InputError: training images that the model cannot take.
+    """
+
+    staged = False
+    features_name = NO_FEATURES
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+        options = options or RunOptions()
+        self.config, self.fabric = config, fabric
+        self.compiled, self.channels_last = options.compiled, options.channels_last
+        self.networks: dict[str, nn.Module] = {}
+        self.optimisers: dict[str, Optimizer] = {}
+        self.reseed()
+        self.generator = self._place(build(config.generator))
+        self.networks["generator"] = self.generator
+        self._check_size()
+
+    @abstractmethod
+    def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
+        """Updates the networks on a batch and returns its losses, unweighted detached scalars.
+
+        The result depends on the arguments, the networks and the seed alone.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1].
+            mask: (B, 1, H, W) in {0, 1}, 1 = hole.
+            done: steps before this one.
+        """
+
+    def train_network(
+        self,
+        name: str,
+        network: nn.Module,
+        learning_rate: float | None = None,
+        betas: tuple[float, float] | None = None,
+    ) -> tuple[Any, Any]:
+        """Gives a network an Adam optimiser and sets both up on the device.
+
+        Args:
+            name: key of the optimiser, and of the network unless it is a part of the generator.
+            network: the generator, a part of it, or another network.
+            learning_rate: the configuration's by default.
+            betas: the configuration's by default.
+
+        Returns:
+            The network as the device runs it (distributed, compiled, mixed precision), and its
+            optimiser.
+        """
+        optim = self.config.optim
+        first, second = betas or optim.betas
+        self._place(network)
+        optimiser = Adam(
+            network.parameters(),
+            learning_rate or optim.learning_rate,
+            (float(first), float(second)),  # Adam refuses the integer 0
+        )
+        self.optimisers[name] = optimiser
+        if not any(network is part for part in self.generator.modules()):
+            self.networks[name] = network
+        run = torch.compile(network) if self.compiled and network is self.generator else network
+        return self.fabric.setup(cast(nn.Module, run), optimiser)
+
+    def reseed(self) -> None:
+        """Restarts the stream of initial weights.
+
+        Called before each network, so that it starts from the same weights on every process and
+        beside every architecture of the others.
+        """
+        torch.manual_seed(self.config.seed)
+
+    def noise(self, done: int) -> torch.Generator:
+        """Random numbers of a step: a function of the seed, the step and the process alone."""
+        seed = (self.config.seed * 2**40 + done) * self.fabric.world_size + self.fabric.global_rank
+        return torch.Generator().manual_seed(seed % 2**63)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what the next step depends on."""
+        return {
+            "networks": {name: part.state_dict() for name, part in self.networks.items()},
+            "optimisers": {name: part.state_dict() for name, part in self.optimisers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` returned."""
+        for name, part in self.networks.items():
+            part.load_state_dict(state["networks"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def _place(self, network: Network) -> Network:
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return network.to(memory_format=layout)
+
+    def _check_size(self) -> None:
+        size, model = self.config.data.size_px, self.generator
+        if size < model.min_side or size % model.multiple:
+            name, options = split_config(self.config.generator)
+            raise InputError(
+                f"size_px={size}: {name} with {options} needs a multiple of {model.multiple} and "
+                f"at least {model.min_side}."
+            )
+
+
+def make_recipe(config: TrainConfig, fabric: Fabric, options: RunOptions | None = None) -> Recipe:
+    """Returns the recipe of the model that a configuration names, its networks untrained."""
+    module, kind = _HOMES[split_config(config.generator)[0]].split(":")
+    return getattr(import_module(module), kind)(config, fabric, options)
