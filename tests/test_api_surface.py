@@ -25,10 +25,11 @@ NAMES = {
     "aotgan.models.blocks": "GATES RESIDUALS AOTBlock GatedResidual ResidualBlock branch_widths"
     " normalised_gate",
     "aotgan.models.discriminator": "STRIDES TEXT_STRIDES Discriminator receptive_field",
-    "aotgan.models.generator": "UPSAMPLINGS VARIANTS Generator composite erase",
+    "aotgan.models.generator": "UPSAMPLINGS VARIANTS Generator",
+    "aotgan.models.inpainter": "Inpainter composite erase",
     "aotgan.models.reach": "reach theoretical_field",
-    "aotgan.models.weights": "import_released load_generator read_metadata save_generator"
-    " shipped_models",
+    "aotgan.models.weights": "import_released load_generator load_inpainter read_metadata"
+    " save_generator shipped_models",
 }
 
 PARAMETERS = {

@@ -4,6 +4,8 @@ One convention for all of them: images RGB in [-1, 1], masks 1 in the hole. A mo
 published with another one converts inside its own `forward`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -34,11 +36,20 @@ class Inpainter(nn.Module):
         config: JSON values from which `aotgan.models.registry.build` makes the same network again.
         fill: value that the erased pixels have in the masked image.
         multiple: both sides of an image must be multiples of it.
+        published_width: the argument `width` of the published network.
+        simplified: how model and training differ from the publication, a sentence each.
     """
 
     config: dict[str, Any]
     fill: float
     multiple = 1
+    published_width = 64
+    simplified: tuple[str, ...] = ()
+
+    @classmethod
+    def scaled(cls, share: float, size_px: int) -> dict[str, Any]:
+        """Returns the arguments for a share of the published width and images of this side."""
+        return {"width": max(1, round(share * cls.published_width))}
 
     @property
     def min_side(self) -> int:
@@ -82,6 +93,17 @@ class Inpainter(nn.Module):
                 f"an image of {height}x{width} pixels: both sides must be multiples of "
                 f"{self.multiple} and at least {self.min_side}. Pad or resize it first."
             )
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts a network into evaluation mode for a while: its statistics stay as they are."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def _mask_shape(image: Tensor) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
-"""Generator weights on disk: safetensors with their configuration; the authors' files.
+"""Weights of generators on disk: safetensors with their configuration; the authors' files.
 
-A weights file holds tensors only, no code; its metadata holds `Generator.config`, so that a file
-alone is enough to rebuild the network.
+A weights file holds tensors only, no code; its metadata holds the network's `config`, so that a
+file alone is enough to rebuild the network.
 """
 
 import json
@@ -18,18 +18,20 @@ from torch.overrides import TorchFunctionMode
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
+from aotgan.models.inpainter import Inpainter
+from aotgan.models.registry import build
 
 FORMAT = "aotgan-generator"
 SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 def save_generator(
-    generator: Generator, path: str | Path, metadata: Mapping[str, str] | None = None
+    generator: Inpainter, path: str | Path, metadata: Mapping[str, str] | None = None
 ) -> Path:
     """Writes weights and configuration to a .safetensors file, atomically.
 
     Args:
-        generator: the network.
+        generator: the network, of any model.
         path: destination.
         metadata: further facts worth keeping with the weights (data, steps, terms). The keys
             "format" and "config" are this function's own.
@@ -41,7 +43,22 @@ def save_generator(
 
 
 def load_generator(path: str | Path | None = None, device: str | torch.device = "cpu") -> Generator:
-    """Rebuilds a generator from a weights file, in evaluation mode.
+    """Rebuilds AOT-GAN's generator from a weights file, in evaluation mode.
+
+    Arguments, result and errors are those of `load_inpainter`; weights of another model are an
+    InputError, too.
+    """
+    model = load_inpainter(path, device)
+    if not isinstance(model, Generator):
+        raise InputError(
+            f"{path} holds the model {model.config['model']!r}, expected AOT-GAN: load it with "
+            "aotgan.models.weights.load_inpainter."
+        )
+    return model
+
+
+def load_inpainter(path: str | Path | None = None, device: str | torch.device = "cpu") -> Inpainter:
+    """Rebuilds a network of any model from a weights file, in evaluation mode.
 
     Args:
         path: a .safetensors file written by `save_generator` or `import_released`, the name of a
@@ -49,8 +66,8 @@ def load_generator(path: str | Path | None = None, device: str | torch.device = 
         device: where the weights go.
 
     Returns:
-        The network: `generator(masked_image, mask)` is the raw prediction in [-1, 1],
-        `generator.complete(image, mask)` the filled image. Its weights are float64 if all in the
+        The network: `model(masked_image, mask)` is the raw prediction in [-1, 1],
+        `model.complete(image, mask)` the filled image. Its weights are float64 if all in the
         file are, else float32.
 
     Raises:
@@ -64,10 +81,10 @@ def load_generator(path: str | Path | None = None, device: str | torch.device = 
             f"{path} is a safetensors file without the mark {FORMAT!r}: expected a file written by "
             "aotgan. Import the authors' .pt file with `aotgan weights import` first."
         )
-    generator = _skeleton(metadata.get("config", ""), path)
-    _adopt(generator, tensors, path)
+    model = _skeleton(metadata.get("config", ""), path)
+    _adopt(model, tensors, path)
     try:
-        return generator.to(device).eval()
+        return model.to(device).eval()
     except (AssertionError, RuntimeError) as error:  # torch's two ways to say that it is not there
         raise InputError(
             f"device {device}: {error} Choose cpu, or a device that is there."
@@ -191,38 +208,43 @@ class _NoInit(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _skeleton(config: str, source: str | Path) -> Generator:
+def _skeleton(config: str, source: str | Path) -> Inpainter:
     """Makes the network of a JSON configuration without memory and without random numbers."""
     try:
         options: dict[str, Any] = json.loads(config)
         with torch.device("meta"), _NoInit():
-            return Generator(**options)
+            return build({**options})
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise InputError(
-            f"{source}: its configuration {config!r} describes no generator ({error}). The file is "
+            f"{source}: its configuration {config!r} describes no model ({error}). The file is "
             "damaged or was written by another version."
         ) from error
 
 
-def _released_skeleton(width: int, source: str | Path) -> Generator:
+def _released_skeleton(width: int, source: str | Path) -> Inpainter:
     return _skeleton(json.dumps({"variant": "released", "width": width}), source)
 
 
-def _adopt(generator: Generator, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+def _adopt(generator: Inpainter, tensors: Mapping[str, Tensor], source: str | Path) -> None:
     """Puts the tensors into a network that has none yet, once names, shapes and types fit."""
     own = generator.state_dict()
     if wrong := sorted(set(own) ^ set(tensors)):
         raise InputError(f"{source}: {len(wrong)} names do not fit the network, first {wrong[0]}.")
     for name, value in tensors.items():
-        if value.shape != own[name].shape or not value.is_floating_point():
+        floating = own[name].is_floating_point()  # all but the counters of batch normalisation
+        if value.shape != own[name].shape or value.is_floating_point() != floating:
             raise InputError(
                 f"{source}: {name} is {value.dtype} of shape {tuple(value.shape)}, expected "
-                f"floating point of shape {tuple(own[name].shape)}."
+                f"{'floating point' if floating else own[name].dtype} of shape "
+                f"{tuple(own[name].shape)}."
             )
-    double = all(value.dtype == torch.float64 for value in tensors.values())
-    dtype = torch.float64 if double else torch.float32
+    types = {value.dtype for value in tensors.values() if value.is_floating_point()}
+    dtype = torch.float64 if types == {torch.float64} else torch.float32
     # copies: the file may be mapped into memory, and may change
-    copies = {name: value.to(dtype, copy=True) for name, value in tensors.items()}
+    copies = {
+        name: value.to(dtype if value.is_floating_point() else value.dtype, copy=True)
+        for name, value in tensors.items()
+    }
     generator.load_state_dict(copies, assign=True)
 
 

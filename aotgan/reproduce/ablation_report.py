@@ -24,7 +24,7 @@ from aotgan.reproduce.ablations import (
 )
 from aotgan.reproduce.compare import Comparison, seed_spread
 from aotgan.reproduce.experiments import READINGS
-from aotgan.reproduce.outputs import file_stem, tables_with
+from aotgan.reproduce.outputs import ABLATIONS, file_stem, tables_with
 from aotgan.reproduce.published import PREFIX, Published, check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, Metric, caption, heading, markdown, with_interval
@@ -45,7 +45,7 @@ def write_ablations(scale: str, runs: Runs, folder: str | Path) -> list[Path]:
         InputError: runs that do not belong into one table.
     """
     written = []
-    for table in tables_with(runs):
+    for table in (table for table in tables_with(runs) if table in ABLATIONS):
         stem = Path(folder) / scale / file_stem(table)
         for ending, text in (
             (".md", report(table, scale, runs)),
@@ -86,15 +86,20 @@ def as_csv(table: str, runs: Runs) -> str:
 
 def as_latex(table: str, scale: str, runs: Runs) -> str:
     """Returns a table for LaTeX with the package booktabs."""
-    frame = readable(table, runs)
+    about = caption(records_of(table, runs), interval_line(runs)).split("\n")[0].removeprefix("- ")
+    title = f"{TITLES[table].capitalize()}, scale {scale}. {about}"
+    return latex_table(readable(table, runs), title)
+
+
+def latex_table(frame: pd.DataFrame, title: str) -> str:
+    """Returns a table of text in LaTeX, its first column to the left, with a caption."""
     lines = [" & ".join(map(_latex, frame.columns)) + r" \\", r"\midrule"]
     lines += [" & ".join(map(_latex, row)) + r" \\" for row in frame.itertuples(index=False)]
-    about = caption(records_of(table, runs), interval_line(runs)).split("\n")[0].removeprefix("- ")
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_latex(f'{TITLES[table].capitalize()}, scale {scale}. {about}')}}}",
+            rf"\caption{{{_latex(title)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}",
             r"\toprule",
             *lines,
@@ -112,7 +117,7 @@ def readable(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame
     shown: dict[str, object] = {"model": frame["row"], "seeds": frame["seeds"].astype(str)}
     for metric in metrics_of_runs(runs):
         shown[metric.title] = [
-            _ranked(with_interval(value, high, metric.digits), rank)
+            ranked(with_interval(value, high, metric.digits), rank)
             for value, high, rank in zip(
                 frame[metric.title],
                 frame[metric.title + HIGH],
@@ -139,22 +144,25 @@ def readable_differences(table: str, runs: Runs) -> pd.DataFrame:
     """Returns each comparison: change, both intervals, p over photographs, verdict, the paper's."""
     rows = []
     for first, second, found in comparisons(table, runs):
-        metric = found.metric
-        row: dict[str, str | Published] = {
-            "from": first,
-            "to": second,
-            "metric": metric.title,
-            "change": _signed(found.difference, metric.digits),
-            "95 % over seeds": _range(found.low, found.high, metric.digits),
-            "95 % over photographs": _range(found.image_low, found.image_high, metric.digits),
-            "p, photographs": _p(found),
-            "verdict": found.verdict,
-        }
-        printed = paper_difference(table, first, second, metric)
+        row: dict[str, str | Published] = {"from": first, "to": second, **difference_row(found)}
+        printed = paper_difference(table, first, second, found.metric)
         if printed is not None:
             row[f"{PREFIX}'s change"] = printed
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def difference_row(found: Comparison) -> dict[str, str]:
+    """Returns a comparison as text: metric, change, both intervals, p over photographs, verdict."""
+    metric = found.metric
+    return {
+        "metric": metric.title,
+        "change": _signed(found.difference, metric.digits),
+        "95 % over seeds": _range(found.low, found.high, metric.digits),
+        "95 % over photographs": _range(found.image_low, found.image_high, metric.digits),
+        "p, photographs": _p(found),
+        "verdict": found.verdict,
+    }
 
 
 def records_of(table: str, runs: Runs) -> list[Record]:
@@ -197,7 +205,8 @@ def _notes(table: str, runs: Runs) -> Iterator[str]:
         )
 
 
-def _ranked(text: str, rank: float) -> str:
+def ranked(text: str, rank: float) -> str:
+    """Returns a cell with its rank in brackets, without it where there is none."""
     return text if math.isnan(rank) else f"{text} ({rank:g})"
 
 

@@ -6,11 +6,11 @@ Built from records alone; the same records give the same bytes.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from aotgan.errors import InputError
+from aotgan.metrics.report import ALL
 from aotgan.reproduce.compare import (
     Comparison,
     Run,
@@ -20,7 +20,7 @@ from aotgan.reproduce.compare import (
     seed_spread,
 )
 from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
-from aotgan.reproduce.outputs import PAIRS_SUFFIX, RECORDS, tables_of
+from aotgan.reproduce.outputs import ABLATIONS, PAIRS_SUFFIX, RECORDS, TABLES, tables_of
 from aotgan.reproduce.published import PREFIX, Published, load_published
 from aotgan.reproduce.tables import (
     HIGH,
@@ -43,12 +43,15 @@ RANK = " rank"
 Runs = Mapping[str, Sequence[Run]]
 
 
-def load_runs(folder: str | Path, seeds: Sequence[int] | None = None) -> dict[str, list[Run]]:
-    """Reads the runs of Tables 4 to 7 and of the readings from a folder of results.
+def load_runs(
+    folder: str | Path, seeds: Sequence[int] | None = None, tables: Sequence[str] = ABLATIONS
+) -> dict[str, list[Run]]:
+    """Reads the runs of some tables, by default 4 to 7 and the readings, from a folder of results.
 
     Args:
         folder: `figures/<scale>`, whose `records/` has a record and a `-pairs.csv` for each run.
         seeds: those to read; all by default.
+        tables: those whose rows to read.
 
     Returns:
         By experiment, in the order of their declaration, seeds ascending; empty without records.
@@ -57,7 +60,7 @@ def load_runs(folder: str | Path, seeds: Sequence[int] | None = None) -> dict[st
         InputError: a record without its measurements.
     """
     runs: dict[str, list[Run]] = {}
-    for name in filter(tables_of, EXPERIMENTS):
+    for name in (name for name in EXPERIMENTS if set(tables) & set(tables_of(name))):
         for record in (Path(folder) / RECORDS).glob(f"{name}-seed*.json"):
             run = read_run(record, record.with_name(record.stem + PAIRS_SUFFIX))
             if seeds is None or run.record.seed in seeds:
@@ -67,8 +70,8 @@ def load_runs(folder: str | Path, seeds: Sequence[int] | None = None) -> dict[st
 
 def rows_of_table(table: str) -> dict[str, str]:
     """Returns the experiment behind each row label, in the paper's order."""
-    if table not in TITLES:
-        raise InputError(f"no table {table!r}: choose one of {', '.join(TITLES)}.")
+    if table not in TABLES:
+        raise InputError(f"no table {table!r}: choose one of {', '.join(TABLES)}.")
     rows = {label: e.name for e in EXPERIMENTS.values() for t, label in e.rows if t == table}
     if table == READINGS:
         return rows
@@ -127,7 +130,7 @@ def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.Dat
     )
     for metric in metrics:
         spread = seed_spread(runs.values(), metric, weights)
-        cells = [_cell(runs.get(name, ()), metric, spread, weights) for name in rows.values()]
+        cells = [cell(runs.get(name, ()), metric, spread, weights) for name in rows.values()]
         for suffix, values in zip(("", LOW, HIGH), zip(*cells, strict=True), strict=True):
             frame[metric.title + suffix] = values
         frame[metric.title + RANK] = frame[metric.title].rank(ascending=not metric.higher)
@@ -187,18 +190,25 @@ def paper_difference(table: str, first: str, second: str, metric: Metric) -> Pub
     return Published(f"{change:+.{metric.digits}f}")
 
 
-def _cell(
-    group: Sequence[Run], metric: Metric, spread: Spread, weights: str | None
+def cell(
+    group: Sequence[Run],
+    metric: Metric,
+    spread: Spread,
+    weights: str | None = None,
+    at: str = ALL,
 ) -> tuple[float, float, float]:
-    """Mean over the seeds and the ends of its interval."""
+    """Returns the mean over the seeds of an experiment in a bin, and the ends of its interval.
+
+    NaN without a run. Where no seed has a second one beside it, the interval is over photographs.
+    """
     if not group:
         return math.nan, math.nan, math.nan
-    mean = sum(run.value(metric, weights) for run in group) / len(group)
+    mean = sum(run.value(metric, weights, at) for run in group) / len(group)
     if spread.degrees:
         half = spread.half_width(len(group))
         return mean, mean - half, mean + half
     record = group[0].record
-    row: Mapping[str, Any] = record.metrics[weights or record.weights][-1]
+    row = next(row for row in record.metrics[weights or record.weights] if row["bin"] == at)
     ends = (row.get(f"{metric.key}{end}") for end in ("_low", "_high"))
     low, high = (math.nan if end is None else float(end) * metric.factor for end in ends)
     return mean, low, high

@@ -22,7 +22,9 @@ from aotgan.reproduce.ablations import load_runs
 from aotgan.reproduce.experiments import select
 from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.gallery import Trained, draw_all
-from aotgan.reproduce.outputs import in_main, record_files, tables_of
+from aotgan.reproduce.model_report import write_models
+from aotgan.reproduce.model_tables import load_models
+from aotgan.reproduce.outputs import ABLATIONS, COMPARISONS, in_main, record_files, tables_with
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, one_of_each_bin, run_directory
 from aotgan.reproduce.scales import get_scale
@@ -94,16 +96,20 @@ def write_tables_of(
 ) -> list[Path]:
     """Copies the records of runs and writes every table that they feed.
 
-    Tables 4 to 7 are made from all records of the folder, those of earlier runs included, but of
-    the given seeds alone.
+    Tables 1, 2 and 4 to 7 are made from all records of the folder, those of earlier runs included,
+    but of the given seeds alone.
     """
     written = [path for folder, record in runs for path in _copy_record(folder, record, figures)]
     main = [record for _, record in runs if in_main(record.experiment)]
     if main:
         written += write_tables(scale, main, figures, [PICTURES_NOTE])
-    if any(tables_of(record.experiment) for _, record in runs):
+    fed = tables_with(record.experiment for _, record in runs)
+    if set(fed) & set(ABLATIONS):
         found = load_runs(Path(figures) / scale, seeds)
         written += write_ablations(scale, found, figures)
+    for table in (table for table in COMPARISONS if table in fed):
+        models = load_models(table, Path(figures) / scale, seeds)
+        written += write_models(table, scale, models, figures)
     return written
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from aotgan.errors import InputError
-from aotgan.metrics.report import clustered_mean, student
+from aotgan.metrics.report import ALL, clustered_mean, student
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.tables import Metric
 
@@ -30,9 +30,10 @@ class Run:
     record: Record
     per_image: pd.DataFrame
 
-    def value(self, metric: Metric, weights: str | None = None) -> float:
-        """Mean over all pairs in the table's unit, of the tables' weights by default."""
-        value = self.record.metrics[weights or self.record.weights][-1].get(metric.key)
+    def value(self, metric: Metric, weights: str | None = None, at: str = ALL) -> float:
+        """Mean over the pairs of a bin in the table's unit, of the tables' weights by default."""
+        rows = self.record.metrics[weights or self.record.weights]
+        value = next(row for row in rows if row["bin"] == at).get(metric.key)
         return math.nan if value is None else float(value) * metric.factor
 
 
@@ -99,12 +100,15 @@ def read_run(record: str | Path, pairs: str | Path) -> Run:
 
 
 def seed_spread(
-    groups: Iterable[Sequence[Run]], metric: Metric, weights: str | None = None
+    groups: Iterable[Sequence[Run]],
+    metric: Metric,
+    weights: str | None = None,
+    at: str = ALL,
 ) -> Spread:
-    """Pools the standard deviation between seeds over experiments, one group each."""
+    """Pools the standard deviation between seeds over experiments, one group each; `at` a bin."""
     squares, degrees = 0.0, 0
     for group in groups:
-        values = np.array([run.value(metric, weights) for run in group])
+        values = np.array([run.value(metric, weights, at) for run in group])
         squares += float(((values - values.mean()) ** 2).sum())
         degrees += len(values) - 1
     return Spread(math.sqrt(squares / degrees) if degrees else math.nan, degrees)

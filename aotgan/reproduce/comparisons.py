@@ -1,4 +1,4 @@
-"""Figs. 6, 7 and 8 in the paper's layout, and what is behind them, on photographs that are shipped.
+"""Figs. 1 and 5 to 8 in the paper's layout, and what is behind them, on shipped photographs.
 
 Everything drawn over a photograph, be it on a coarser grid, lies where it belongs: axes are in the
 photograph's pixels.
@@ -28,6 +28,7 @@ from aotgan.losses.adversarial import label_map, make_objective
 from aotgan.losses.labels import FIRST_PIXEL, STRIDE_PX
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.inpainter import Inpainter
 from aotgan.reproduce.figures import COLOURS, Case, Drawing, fill_bytes, frame, house_style
 from aotgan.reproduce.inspection import (
     HOLE,
@@ -39,6 +40,7 @@ from aotgan.reproduce.inspection import (
 
 # Squares (left, top, right, bottom) around the faces of the bundled test photographs, in px.
 FACES: dict[str, Box] = {"astronaut.png": (131, 4, 321, 194), "chelsea.png": (98, 0, 398, 300)}
+SCENES = ("china.jpg", "coffee.png", "astronaut.png")
 ZOOM = 0.36  # side of an enlarged square, as a share of the picture's
 SHARES = (0.5, 0.95)  # of a receptive field, drawn as squares
 DECADES = 5  # of gradient that the logarithmic scale of receptive fields spans
@@ -73,13 +75,20 @@ def face_cases(size_px: int, seeds: Sequence[int] = (0,)) -> list[Case]:
     return cases
 
 
+def scene_cases(size_px: int, names: Sequence[str] = SCENES) -> list[Case]:
+    """Returns centre squares of bundled test photographs with 40-50 % free-form holes."""
+    manifest = make_manifest(load_images("bundled", "test").files, size_px, bins=(HOLE,))
+    pair_of = {pair.image: pair for pair in manifest.pairs}
+    return list(replace(manifest, pairs=tuple(pair_of[name] for name in names)))
+
+
 def comparison(
-    networks: Mapping[str, Generator],
+    networks: Mapping[str, Inpainter],
     cases: Sequence[Case],
     zooms: Sequence[Box] | None = None,
     note: str = "",
 ) -> Figure:
-    """Draws Figs. 6, 7 and 8: original, masked and each network's fill, with a detail enlarged.
+    """Draws Figs. 1 and 5 to 8: original, masked, each network's fill, and a detail enlarged.
 
     Args:
         networks: generators by the title of their column.
@@ -249,7 +258,7 @@ def _field(axes: Axes, field: NDArray[np.floating], norm: LogNorm) -> str:
 
 
 def _compared(
-    panels: NDArray[Any], networks: Mapping[str, Generator], case: Case, box: Box
+    panels: NDArray[Any], networks: Mapping[str, Inpainter], case: Case, box: Box
 ) -> None:
     """Draws one case: a row of pictures with the square marked, a row of the squares."""
     image, mask, _ = case

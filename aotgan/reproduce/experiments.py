@@ -1,4 +1,4 @@
-"""Every training run of the paper, declared once (sections 4.4 to 4.7).
+"""Every training run of the paper, declared once (sections 4.2 and 4.4 to 4.8).
 
 An experiment says what is trained; a scale (`aotgan.reproduce.scales`) says how big; together with
 a seed they are a run. A row that several tables share is one experiment with several rows.
@@ -7,10 +7,13 @@ Table 6 leaves two rows open. "GatedConv" is x1 + x2 sigmoid(conv(x1)): the sele
 convolution applied to what the block learns, with the identity connection that the other rows have
 too, so that only the aggregation differs. "1x1 conv." is the concatenation of section 4.7.2 and
 nothing else. The other reading of each is declared as an alternative.
+
+Tables 1 and 2 compare AOT-GAN with seven models. Here all models of a table see the same images in
+the same number of steps, each trained by its own published losses and optimiser.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aotgan.errors import InputError
@@ -27,13 +30,15 @@ class Experiment:
         name: unique, used for folders: letters, digits and hyphens.
         title: one line for captions.
         group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code),
-            "alternatives" (of rows that the paper leaves open) or "applications" (section 4.8).
+            "alternatives" (of rows that the paper leaves open), "applications" (section 4.8),
+            "baselines" (Tables 1 and 2) or "study" (Table 3).
         rows: (table, row label) pairs that this run feeds, labels as in published.csv.
-        subject: "faces", "scenes" or "logos"; a scale says which image set that is.
+        subject: "faces", "scenes", "logos" or "objects"; a scale says which image set that is.
         bins: bounds of the hole fractions on which it is measured; None for the paper's six.
-        generator: arguments of `aotgan.models.Generator`, without the width, which is the scale's.
+        generator: for `aotgan.models.registry.build`; the scale adds how wide it is.
         loss, optim, data: fields of the training configuration that differ from the scale's.
         train_more: factor on the scale's steps.
+        measure: share of the scale's pairs that it is measured on.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Experiment:
     optim: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     train_more: float = 1.0
+    measure: float = 1.0
 
 
 def _main(name: str, title: str, **settings: Any) -> Experiment:
@@ -79,11 +85,63 @@ def _residual(
     )
 
 
+def _baseline(
+    model: str, label: str, learning_rate: float, betas: tuple[float, float]
+) -> Experiment:
+    """A row of Table 1: a compared model with its published losses and optimiser."""
+    return Experiment(
+        model,
+        f"{label} by its own losses",
+        "baselines",
+        rows=(("1", label),),
+        subject="scenes",
+        bins=None,
+        generator={"model": model},
+        loss={"objective": "published"},
+        optim={"learning_rate": learning_rate, "betas": betas},
+    )
+
+
+def _centre(name: str, label: str, **settings: Any) -> Experiment:
+    """A row of Table 2: centre squares, and few pairs, for MNPS optimises each image by itself."""
+    return Experiment(
+        name,
+        f"{label} for centre squares",
+        "baselines",
+        rows=(("2", label),),
+        subject="objects",
+        data={"masks": "centre"},
+        measure=0.1,
+        **settings,
+    )
+
+
+def _for_study(experiment: Experiment) -> Experiment:
+    """A model of Table 1 trained on faces, for the user study of Table 3."""
+    return replace(
+        experiment,
+        name=f"{experiment.name}-faces",
+        title=f"{experiment.title}, on faces",
+        group="study",
+        rows=(),
+        subject="faces",
+        bins=ABLATION_BINS,
+    )
+
+
 def _reading(name: str, label: str, **settings: Any) -> Experiment:
     """The full model with one choice changed from the text's to the released code's."""
     return Experiment(name, label, READINGS, rows=((READINGS, label),), **settings)
 
 
+COMPARED = (
+    _baseline("ca", "CA", 1e-4, (0.5, 0.9)),
+    _baseline("pen-net", "PEN-Net", 1e-4, (0.5, 0.999)),
+    _baseline("pconv", "PConv", 2e-4, (0.9, 0.999)),
+    _baseline("edgeconnect", "EdgeConnect", 1e-4, (0.0, 0.9)),
+    _baseline("gatedconv", "GatedConv", 1e-4, (0.5, 0.999)),
+    _baseline("hifill", "HiFill", 1e-4, (0.5, 0.9)),
+)
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
@@ -149,6 +207,16 @@ EXPERIMENTS: dict[str, Experiment] = {
             bins=((0.01, 0.5),),
             data={"masks": "boxes"},
         ),
+        *COMPARED,
+        _centre(
+            "mnps",
+            "MNPS",
+            generator={"model": "mnps"},
+            loss={"objective": "published"},
+            optim={"learning_rate": 2e-3, "betas": (0.5, 0.999)},
+        ),
+        _centre("aotgan-centre", "AOT-GAN"),
+        *(_for_study(model) for model in COMPARED if model.name in ("pconv", "gatedconv")),
     )
 }
 GROUPS = tuple(dict.fromkeys(experiment.group for experiment in EXPERIMENTS.values()))

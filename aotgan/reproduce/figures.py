@@ -26,7 +26,7 @@ from torch import Tensor
 from aotgan.data.images import to_tensor, to_uint8
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.models.generator import Generator
+from aotgan.models.inpainter import Inpainter, evaluating
 from aotgan.training.log import LOSSES
 
 DPI = 110
@@ -118,7 +118,7 @@ def image_row(
 
 
 def fills(
-    generator: Generator | Mapping[str, Generator], cases: Iterable[Case], weights_note: str = ""
+    generator: Inpainter | Mapping[str, Inpainter], cases: Iterable[Case], weights_note: str = ""
 ) -> Figure:
     """Draws held-out cases as columns: the masked image, the filled one, the original.
 
@@ -132,7 +132,7 @@ def fills(
     Raises:
         InputError: no cases.
     """
-    networks = {"filled": generator} if isinstance(generator, Generator) else generator
+    networks = {"filled": generator} if isinstance(generator, Inpainter) else generator
     cases = list(cases)
     if not cases:
         raise InputError("no cases were given: nothing to draw.")
@@ -150,15 +150,13 @@ def fills(
 
 @torch.no_grad()
 def fill_bytes(
-    generator: Generator, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    generator: Inpainter, image: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     """Fills the hole of one photograph: uint8 (H, W, 3) and bool (H, W) to uint8 (H, W, 3)."""
     device = next(generator.parameters()).device
-    training = generator.training
-    generator.eval()
     holes = torch.from_numpy(mask)[None, None].float().to(device)  # (1, 1, H, W)
-    filled = to_uint8(generator.complete(to_tensor(image)[None].to(device), holes))[0]
-    generator.train(training)
+    with evaluating(generator):
+        filled = to_uint8(generator.complete(to_tensor(image)[None].to(device), holes))[0]
     return np.where(mask[..., None], filled, image)
 
 

@@ -1,7 +1,8 @@
-"""Figs. 6, 7 and 8, and what is beyond the paper, drawn from the networks of finished runs."""
+"""Figs. 1 and 5 to 8, and what is beyond the paper, drawn from the networks of finished runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,16 +10,18 @@ from matplotlib.figure import Figure
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
 from aotgan.models.reach import theoretical_field
-from aotgan.models.weights import load_generator
+from aotgan.models.weights import load_generator, load_inpainter
 from aotgan.reproduce.comparisons import (
+    SCENES,
     comparison,
     discriminator_figure,
     face_cases,
     gate_figure,
     receptive_field_figure,
+    scene_cases,
 )
 from aotgan.reproduce.experiments import EXPERIMENTS
-from aotgan.reproduce.figures import fill_bytes
+from aotgan.reproduce.figures import Case, fill_bytes
 from aotgan.reproduce.inspection import (
     effective_receptive_field,
     load_discriminator,
@@ -38,10 +41,14 @@ class Trained:
     directories: Mapping[str, Path]
     records: Mapping[str, Record]
 
-    def generator(self, name: str) -> Generator:
+    def weights(self, name: str) -> Path:
         """The weights that tables show."""
         averaged = self.records[name].weights == "ema"
-        return load_generator(self.directories[name] / (EMA_WEIGHTS if averaged else WEIGHTS))
+        return self.directories[name] / (EMA_WEIGHTS if averaged else WEIGHTS)
+
+    def generator(self, name: str) -> Generator:
+        """AOT-GAN with these weights."""
+        return load_generator(self.weights(name))
 
     def discriminator(self, name: str) -> Discriminator:
         """The adversary as it was at the end of the training."""
@@ -74,10 +81,12 @@ def draw_all(trained: Trained) -> dict[str, Figure]:
     return {file: DRAWN[file](trained, names) for file, names in ready.items()}
 
 
-def _compared(labels: Mapping[str, str]) -> Callable[[Trained, tuple[str, ...]], Figure]:
+def _compared(
+    labels: Mapping[str, str], cases_of: Callable[[int], list[Case]] = face_cases
+) -> Callable[[Trained, tuple[str, ...]], Figure]:
     def draw(trained: Trained, names: tuple[str, ...]) -> Figure:
-        networks = {labels[name]: trained.generator(name) for name in names}
-        cases = face_cases(trained.size_px(names[0]))
+        networks = {labels[name]: load_inpainter(trained.weights(name)) for name in names}
+        cases = cases_of(trained.size_px(names[0]))
         return comparison(networks, cases, note=trained.note(*names))
 
     return draw
@@ -108,7 +117,10 @@ def _rates(name: str) -> str:
     return "rates " + ", ".join(map(str, EXPERIMENTS[name].generator["rates"]))
 
 
+MODELS = {e.name: label for e in EXPERIMENTS.values() for table, label in e.rows if table == "1"}
 DRAWN: dict[str, Callable[[Trained, tuple[str, ...]], Figure]] = {
+    "figure1.png": _compared(MODELS, partial(scene_cases, names=SCENES[:1])),
+    "figure5.png": _compared(MODELS, scene_cases),
     "figure6.png": _compared({"rates-2": "one branch, rate 2", "rates-1-2-4-8": "AOT block"}),
     "figure7.png": _compared(
         {

@@ -4,8 +4,6 @@ Computations alone; `aotgan.reproduce.comparisons` draws them. Networks stay on 
 their mode, and no gradient is left in them.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +17,11 @@ from aotgan.errors import InputError
 from aotgan.models.blocks import GatedConvResidual, GatedResidual, check_choice
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import STRIDE, Generator
-from aotgan.models.inpainter import erase
+from aotgan.models.inpainter import erase, evaluating
 from aotgan.models.reach import PLACES
 from aotgan.training.checkpoint import load_state
 
 HOLE = (0.4, 0.5)  # hole fraction of the masks of the ablations
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Puts a network into evaluation mode for the length of a block, then back."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
 
 
 @torch.no_grad()
@@ -120,7 +107,7 @@ def load_discriminator(state_path: str | Path, device: str | torch.device = "cpu
     state = load_state(state_path)
     try:
         discriminator = Discriminator(state["config"]["discriminator_width"])
-        discriminator.load_state_dict(state["discriminator"])
+        discriminator.load_state_dict(state["recipe"]["networks"]["discriminator"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{state_path} holds no discriminator that fits its configuration ({error!r}). It was "

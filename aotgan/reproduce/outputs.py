@@ -11,9 +11,13 @@ from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
 RECORDS = "records"
 PAIRS_SUFFIX = "-pairs.csv"
 MAIN = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
-TABLES = ("4", "5", "6", "7", READINGS)
+ABLATIONS = ("4", "5", "6", "7", READINGS)  # tables of one bin
+COMPARISONS = ("1", "2")  # tables of models
+TABLES = (*COMPARISONS, *ABLATIONS)
 RATES = tuple(name for name in EXPERIMENTS if name.startswith("rates-"))
 FIGURES: dict[str, tuple[str, ...]] = {
+    "figure1.png": ("gatedconv", "hifill", "aotgan"),
+    "figure5.png": ("ca", "pen-net", "pconv", "edgeconnect", "gatedconv", "hifill", "aotgan"),
     "figure6.png": ("rates-2", "rates-1-2-4-8"),
     "figure7.png": ("rates-1-2-4-8", "residual-gatedconv", "residual-1x1", "residual-gated"),
     "figure8.png": ("residual-gated", "hm-patchgan", "sm-patchgan"),
@@ -48,7 +52,7 @@ def tables_with(experiments: Iterable[str]) -> list[str]:
 
 def in_main(experiment: str) -> bool:
     """Whether an experiment is measured on every mask ratio, and shown in `MAIN`."""
-    return EXPERIMENTS[experiment].bins is None
+    return EXPERIMENTS[experiment].group == "main"
 
 
 def table_files(experiments: Iterable[str]) -> list[str]:

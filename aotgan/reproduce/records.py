@@ -41,6 +41,7 @@ class Record:
         evaluation: set, pairs and manifest hash of what it was measured on.
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
+        cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
         environment: device, threads, peak memory, package versions, hash of the code.
     """
 
@@ -58,6 +59,7 @@ class Record:
     protocol: dict[str, Any]
     metrics: dict[str, list[dict[str, Any]]]
     environment: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     def table(self, weights: str = "raw") -> pd.DataFrame:

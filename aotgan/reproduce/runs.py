@@ -26,7 +26,8 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
 from aotgan.metrics.report import Evaluation, evaluate
-from aotgan.models.inpainter import Inpainter, composite, erase
+from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
+from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.records import (
     Record,
@@ -99,9 +100,15 @@ def run(
         return done
     check_processes(config, options)
     frechet_distance(config.loss.features)  # its network is missed now, not after the training
-    bins, masks = get_experiment(experiment).bins, config.data.masks
+    what = get_experiment(experiment)
     manifest = evaluation_manifest(
-        config.data.name, config.data.size_px, scale, data_root, bins, masks
+        config.data.name,
+        config.data.size_px,
+        scale,
+        data_root,
+        what.bins,
+        config.data.masks,
+        what.measure,
     )
     options = replace(
         options,
@@ -157,11 +164,15 @@ def evaluation_manifest(
     data_root: str | Path | None = None,
     bins: Sequence[tuple[float, float]] | None = None,
     masks: str = "free-form",
+    share: float = 1.0,
 ) -> Manifest:
-    """Returns the image-mask pairs on which every run of a scale, data set and bins is measured."""
+    """Returns the image-mask pairs on which every run of a scale, data set and bins is measured.
+
+    `share` is that of the scale's pairs; two a bin are the least, as the Frechet distance needs.
+    """
     test = load_images(data, "test", data_root)
     bins = bins or RATIO_BINS
-    each = get_scale(scale).pairs // len(bins)
+    each = max(2, round(share * get_scale(scale).pairs) // len(bins))
     return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED, masks=masks)
 
 
@@ -212,8 +223,15 @@ def measure(
         protocol=results["raw"].protocol,
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},
         environment=environment(device) | {"processes": trainer.fabric.world_size},
+        cost=cost_of(networks["raw"], manifest.size),
     )
     return record, per_image.rename_axis(["weights", None]).reset_index(level="weights")
+
+
+def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
+    """Returns what one image of this side costs, for the record."""
+    with evaluating(network):
+        return cost_row(network, size_px)
 
 
 def pairs_csv(per_image: pd.DataFrame) -> str:
@@ -230,14 +248,10 @@ def evaluate_generator(
 ) -> Evaluation:
     """Measures a generator on a manifest; `features` is the Frechet distance's network."""
     frechet = frechet_distance(features, device)
-    training = generator.training
-    generator.eval()
-    try:
+    with evaluating(generator):
         return evaluate(
             generator.complete, manifest, frechet=frechet, progress=progress, device=device
         )
-    finally:
-        generator.train(training)
 
 
 def frechet_distance(features: str, device: str | torch.device = "cpu") -> FrechetDistance:
@@ -281,6 +295,7 @@ def sample_grid(
     image = torch.stack([to_tensor(case[0]) for case in cases]).to(device)  # (B, 3, H, W)
     mask = torch.stack([torch.from_numpy(case[1])[None].float() for case in cases]).to(device)
     masked = erase(image, mask, generator.fill)
-    filled = composite(image, generator(masked, mask), mask)
+    with evaluating(generator):
+        filled = composite(image, generator(masked, mask), mask)
     rows = torch.cat([erase(image, mask, 1.0), filled, image])
     return make_grid((rows + 1) / 2, nrow=len(cases), padding=2, pad_value=1.0).cpu()

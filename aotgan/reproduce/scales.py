@@ -7,13 +7,17 @@ gradient on the prediction is 13 times that of L1 (measured at width 16) and not
 Where the features are random, the weight is `RANDOM_STYLE`, scaled with their width.
 """
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aotgan.errors import InputError
+from aotgan.models.registry import model_class, split_config
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
+FULL_WIDTH = 64  # first channels of AOT-GAN in the paper
 RANDOM_STYLE = 32.0  # at width 64; the style gradient starts at 0.4 times that of L1
 
 
@@ -27,6 +31,7 @@ class Scale:
         sets: image set of each subject, used unless another is named.
         size_px: side of the images.
         width: channels of the generator's and the discriminator's first layers; 64 in the paper.
+            The compared models get the same share of their published widths.
         features: feature network of perceptual and style loss, and of the Frechet distance.
         feature_width: its first stage.
         steps: training steps; batch_size images each.
@@ -61,7 +66,12 @@ SCALES: dict[str, Scale] = {
         Scale(
             "smoke",
             "a check of the pipeline: the numbers say nothing about the method",
-            sets={"faces": "bundled", "scenes": "bundled", "logos": "bundled"},
+            sets={
+                "faces": "bundled",
+                "scenes": "bundled",
+                "logos": "bundled",
+                "objects": "bundled",
+            },
             size_px=64,
             width=16,
             features="random",
@@ -75,7 +85,12 @@ SCALES: dict[str, Scale] = {
         Scale(
             "laptop",
             "quarter width and few steps: orderings need seeds and paired tests",
-            sets={"faces": "faces", "scenes": "scenes", "logos": "logos"},
+            sets={
+                "faces": "faces",
+                "scenes": "scenes",
+                "logos": "logos",
+                "objects": "imagenet-sample",
+            },
             size_px=128,
             width=16,
             features="random",
@@ -89,7 +104,12 @@ SCALES: dict[str, Scale] = {
         Scale(
             "gpu",
             "full width, a quarter of the paper's side, minutes of training",
-            sets={"faces": "faces", "scenes": "scenes", "logos": "logos"},
+            sets={
+                "faces": "faces",
+                "scenes": "scenes",
+                "logos": "logos",
+                "objects": "imagenet-sample",
+            },
             size_px=128,
             width=64,
             features="random",
@@ -104,7 +124,12 @@ SCALES: dict[str, Scale] = {
         Scale(
             "paper",
             "the paper's settings; it gives no step count, the released code one million",
-            sets={"faces": "celeba-hq", "scenes": "places2", "logos": "openlogo"},
+            sets={
+                "faces": "celeba-hq",
+                "scenes": "places2",
+                "logos": "openlogo",
+                "objects": "imagenet",
+            },
             size_px=512,
             width=64,
             features="imagenet",
@@ -141,7 +166,7 @@ def make_config(
     what, size = get_experiment(experiment), get_scale(scale)
     images = DataConfig(name=data or size.sets[what.subject], size_px=size.size_px)
     return TrainConfig(
-        generator={**what.generator, "width": size.width},
+        generator=_model(what.generator, size),
         discriminator_width=size.width,
         data=replace(images, **what.data),
         loss=replace(_loss(size), **what.loss),
@@ -153,6 +178,15 @@ def make_config(
         seed=seed,
         precision=size.precision,
     )
+
+
+def _model(options: Mapping[str, Any], size: Scale) -> dict[str, Any]:
+    """The network at a scale: its share of the published width, for images of this side."""
+    kind = model_class(split_config(options)[0])
+    own = kind.scaled(size.width / FULL_WIDTH, size.size_px)
+    if "features" in inspect.signature(kind).parameters:
+        own |= {"features": size.features, "feature_width": size.feature_width}
+    return {**options, **own}
 
 
 def _loss(size: Scale) -> LossConfig:

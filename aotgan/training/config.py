@@ -16,7 +16,7 @@ from aotgan.models.blocks import check_choice
 from aotgan.models.registry import AOT_GAN, model_class, split_config
 
 NO_ADVERSARY = "none"
-PUBLISHED = "published"  # a compared model's own losses and weights, fixed in its recipe
+PUBLISHED = "published"  # a compared model's own losses, fixed in its recipe
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
@@ -79,7 +79,7 @@ class TrainConfig:
         model, options = split_config(self.generator)
         _check_names(model, options, inspect.signature(model_class(model)).parameters)
         own = (*OBJECTIVES, NO_ADVERSARY) if model == AOT_GAN else (PUBLISHED,)
-        check_choice(f"objective of {model}", self.loss.objective, own)
+        check_choice("objective", self.loss.objective, own)
         check_choice("features", self.loss.features, ("imagenet", "random"))
         check_choice("precision", self.precision, PRECISIONS)
         _check_limits(self)

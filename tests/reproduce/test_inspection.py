@@ -109,7 +109,8 @@ def test_scores_do_not_depend_on_the_mode_nor_change_the_discriminator():
 
 def test_the_discriminator_of_a_run_comes_back(tmp_path):
     discriminator, image = Discriminator(3).eval(), torch.rand(1, 3, 32, 32)
-    state = {"config": {"discriminator_width": 3}, "discriminator": discriminator.state_dict()}
+    networks = {"discriminator": discriminator.state_dict()}
+    state = {"config": {"discriminator_width": 3}, "recipe": {"networks": networks}}
     loaded = load_discriminator(save_state(tmp_path / "state.pt", state))
     assert not loaded.training
     assert torch.equal(loaded(image), discriminator(image))
@@ -118,8 +119,8 @@ def test_the_discriminator_of_a_run_comes_back(tmp_path):
 def test_a_state_without_fitting_discriminator_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file"):
         load_discriminator(tmp_path / "state.pt")
-    other = Discriminator(2).state_dict()
-    for state in ({"config": {"discriminator_width": 3}, "discriminator": other}, {"config": {}}):
+    other = {"networks": {"discriminator": Discriminator(2).state_dict()}}
+    for state in ({"config": {"discriminator_width": 3}, "recipe": other}, {"config": {}}):
         path = save_state(tmp_path / "state.pt", state)
         with pytest.raises(InputError, match="no discriminator that fits"):
             load_discriminator(path)

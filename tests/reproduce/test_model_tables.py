@@ -1,0 +1,137 @@
+"""Tables 1 and 2 from synthetic runs: numbers, ranks, the paper's columns, files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import synthetic_run
+
+from aotgan.data.masks import RATIO_BINS, bin_label
+from aotgan.metrics.report import summarise
+from aotgan.reproduce.compare import seed_spread
+from aotgan.reproduce.model_report import (
+    model_report,
+    models_as_csv,
+    readable_costs,
+    readable_models,
+    write_models,
+)
+from aotgan.reproduce.model_tables import (
+    OURS,
+    bins_of,
+    cost_table,
+    frechet_improvement,
+    load_models,
+    model_comparisons,
+    model_table,
+)
+from aotgan.reproduce.published import Published
+from aotgan.reproduce.records import rows_of
+
+BINS = [bin_label(bounds) for bounds in RATIO_BINS]
+OFFSETS = {"ca": 0.0, "hifill": 1.0, "aotgan": 2.0}
+FDS = {"ca": 4.0, "hifill": 2.0, "aotgan": 1.5}
+
+
+def run_of(name, seed=0):
+    """A run measured in all six bins; the PSNR falls by 1 dB from bin to bin."""
+    run = synthetic_run(name, seed, OFFSETS[name], config={"generator": {}, "seed": seed})
+    frames = {}
+    for weights, frame in run.per_image.groupby("weights"):
+        parts = [frame.assign(bin=label, psnr=frame["psnr"] - at) for at, label in enumerate(BINS)]
+        frames[weights] = pd.concat(parts, ignore_index=True)
+    for weights, frame in frames.items():
+        rows = rows_of(summarise(frame.drop(columns="weights")))
+        run.record.metrics[weights] = [row | {"fd": FDS[name]} for row in rows]
+    model = {} if name == "aotgan" else {"model": name}
+    run.record.config["generator"] = model
+    run.record.cost.update(parameters=2_000_000, gmacs=1.5, seconds=0.25, memory_mb=12.0)
+    return type(run)(run.record, pd.concat(frames.values()))
+
+
+@pytest.fixture
+def runs():
+    return {name: [run_of(name, seed) for seed in (0, 1)] for name in OFFSETS}
+
+
+def test_each_model_has_a_row_in_each_bin_in_the_papers_order(runs):
+    frame = model_table("1", runs)
+    assert bins_of(runs) == (*BINS, "all")
+    assert len(frame) == 7 * 7
+    assert frame["row"][:7].tolist() == [
+        "CA", "PEN-Net", "PConv", "EdgeConnect", "GatedConv", "HiFill", OURS,
+    ]  # fmt: skip
+    hifill = frame[(frame["row"] == "HiFill")].set_index("bin")["PSNR (dB)"]
+    expected = np.mean(
+        [r.per_image.query("weights == 'ema'")["psnr"].mean() for r in runs["hifill"]]
+    )
+    assert hifill["all"] == pytest.approx(expected, abs=1e-3)
+    assert (hifill["1-10%"] - hifill["50-60%"]) == pytest.approx(5.0, abs=1e-3)
+    assert frame[frame["row"] == "PConv"]["PSNR (dB)"].isna().all()
+
+
+def test_intervals_pool_the_seeds_of_all_models_in_the_bin(runs):
+    frame = model_table("1", runs)
+    metric = next(c.metric for _, c in model_comparisons("1", runs) if c.metric.key == "psnr")
+    for at in ("10-20%", "all"):
+        rows = frame[(frame["bin"] == at) & frame["PSNR (dB)"].notna()]
+        half = seed_spread(runs.values(), metric, at=at).half_width(2)
+        assert (rows["PSNR (dB) high"] - rows["PSNR (dB)"]).tolist() == pytest.approx([half] * 3)
+
+
+def test_ranks_are_within_a_bin_and_the_papers_numbers_of_that_bin(runs):
+    frame = model_table("1", runs)
+    there = frame[frame["bin"] == "40-50%"].set_index("row")
+    assert there.loc[["CA", "HiFill", OURS], "PSNR (dB) rank"].tolist() == [3, 2, 1]
+    assert there.loc["CA", "paper L1_1e-2"] == Published("7.07")
+    assert there.loc[OURS, "paper L1_1e-2"] == Published("4.51")
+    assert set(frame.loc[frame["bin"] == "all", "paper FID"]) == {Published("-")}
+
+
+def test_aot_gan_is_compared_with_each_other_model_that_was_run(runs):
+    found = list(model_comparisons("1", runs))
+    assert [row for row, _ in found[::4]] == ["CA", "HiFill"]
+    psnr = [c for _, c in found if c.metric.key == "psnr"]
+    assert [c.difference for c in psnr] == pytest.approx([2, 1], abs=0.02)
+    assert {c.verdict for c in psnr} == {"better"}
+
+
+def test_the_improvement_is_over_the_best_other_model(runs):
+    other, ours, paper = frechet_improvement("1", runs, "50-60%")
+    assert other == "HiFill" and ours == pytest.approx(1 - 1.5 / 2)
+    assert f"{paper:.2%}" == "38.60%"
+    assert frechet_improvement("1", {"ca": runs["ca"]}, "50-60%") is None
+    assert frechet_improvement("1", {"aotgan": runs["aotgan"]}, "50-60%") is None
+
+
+def test_costs_are_those_of_the_records(runs):
+    assert cost_table("1", runs)["parameters (M)"].tolist() == [2.0] * 3
+    shown = readable_costs("1", runs)
+    assert shown.loc[0].tolist() == ["CA", "2.00", "1.50", "0.250", "12.0", "12.0"]
+    runs["ca"][0].record.cost.clear()
+    assert readable_costs("1", runs).loc[0].tolist() == ["CA", *["-"] * 4, "12.0"]
+
+
+def test_a_bin_for_reading(runs):
+    shown = readable_models("1", runs, "1-10%").set_index("model")
+    assert shown.loc["PEN-Net"].tolist()[:3] == ["0", "-", Published("0.69")]
+    assert shown.loc[OURS, "PSNR (dB)"].endswith("(1)")
+
+
+def test_files_say_what_is_missing_and_do_not_mix_sources(runs, tmp_path):
+    text = model_report("1", "laptop", runs)
+    assert "Not run at this scale yet: PEN-Net, PConv, EdgeConnect, GatedConv." in text
+    assert "over HiFill; the paper's FIDs give +38.60%" in text
+    assert [f"Holes of {label}:" in text for label in BINS] == [True] * 6
+    paths = write_models("1", "laptop", runs, tmp_path)
+    assert [path.name for path in paths] == ["table1.md", "table1.csv", "table1.tex"]
+    assert paths[0].read_text("utf-8") == text
+    assert models_as_csv("1", runs).count("\n") == 1 + 2 * 49
+
+
+def test_runs_are_read_for_one_table_alone(runs, write_runs):
+    folder = write_runs(
+        *(run for group in runs.values() for run in group), synthetic_run("rates-1")
+    )
+    found = load_models("1", folder)
+    assert list(found) == ["aotgan", "ca", "hifill"]
+    assert model_report("1", "laptop", found).startswith("# Table 1")

@@ -1,0 +1,79 @@
+"""Every model trains in the one loop: it learns, stops, goes on bit for bit, and is measured."""
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from aotgan.errors import InputError
+from aotgan.models.registry import AOT_GAN, MODELS, model_class
+from aotgan.training.devices import RunOptions
+from aotgan.training.loop import STATE, Trainer
+from aotgan.training.recipe import make_recipe
+
+SIDE = 64
+OPTIONS = RunOptions(device="cpu", workers=0, progress="none")
+
+
+def settings(name, **more):
+    kind = model_class(name)
+    own = kind.scaled(1 / 16, SIDE)
+    if name == "mnps":
+        own |= {"features": "random", "feature_width": 2}
+        more["masks"] = "centre"
+    if name != AOT_GAN:
+        more["objective"] = "published"
+    return {"generator": {"model": name, **own}, "size_px": SIDE, "steps": 6} | more
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stopped_run_equals_an_uninterrupted_one(name, tiny, tmp_path):
+    config = tiny(**settings(name, ema_decay=0.9))
+    whole = Trainer(config, tmp_path / "whole", OPTIONS)
+    start = {key: value.clone() for key, value in whole.recipe.generator.state_dict().items()}
+    assert whole.fit() == "steps"
+
+    parts = Trainer(config, tmp_path / "parts", OPTIONS)
+    batches = parts._batches()
+    for (image, mask, _), _ in zip(batches, range(2), strict=False):
+        parts._one_step(image, mask)
+    parts.save()
+    resumed = Trainer(config, tmp_path / "parts", OPTIONS)
+    assert resumed.step == 2 and resumed.fit() == "steps"
+
+    first, second = (torch.load(tmp_path / part / STATE) for part in ("whole", "parts"))
+    for kind in ("recipe", "average"):
+        torch.testing.assert_close(first[kind], second[kind], rtol=0, atol=0)
+    after = whole.recipe.generator.state_dict()
+    assert any(not torch.equal(value, after[key]) for key, value in start.items())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_equal_seeds_start_from_equal_weights_and_others_do_not(name, tiny):
+    states = []
+    for seed in (0, 0, 1):
+        recipe = make_recipe(tiny(**settings(name), seed=seed), Fabric("cpu", devices=1))
+        states.append([part.clone() for part in recipe.generator.parameters()])
+    assert all(map(torch.equal, states[0], states[1]))
+    assert not all(map(torch.equal, states[0], states[2]))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != AOT_GAN])
+def test_compared_models_take_their_published_losses_alone(name, tiny):
+    with pytest.raises(InputError, match="objective='paper': choose one of published"):
+        tiny(**settings(name) | {"objective": "paper"})
+
+
+def test_a_run_in_stages_cannot_be_prolonged(tiny, tmp_path):
+    Trainer(tiny(**settings("edgeconnect")), tmp_path, OPTIONS).fit()
+    longer = tiny(**settings("edgeconnect", steps=9))
+    with pytest.raises(InputError, match="6 steps, not 9, whose stages are shares"):
+        Trainer(longer, tmp_path, OPTIONS)
+
+
+def test_the_noise_of_a_step_depends_on_seed_and_step_alone(tiny):
+    def draw(seed, done):
+        recipe = make_recipe(tiny(seed=seed), Fabric("cpu", devices=1))
+        return torch.rand(3, generator=recipe.noise(done)).tolist()
+
+    assert draw(0, 4) == draw(0, 4)
+    assert len({tuple(draw(seed, done)) for seed in (0, 1) for done in (0, 1)}) == 4
