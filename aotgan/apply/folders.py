@@ -48,19 +48,25 @@ class Outcome:
         skipped: files that were there before.
         failed: images that have no result, and why.
         remarks: images that have one, and what is odd about them.
+        ignored: files among the images that are of no kind that can be read.
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     remarks: dict[Path, str] = field(default_factory=dict)
+    ignored: list[Path] = field(default_factory=list)
 
     def summary(self, out: Path) -> str:
         """One line: how many of each."""
-        return (
+        text = (
             f"{out}: {len(self.written)} filled, {len(self.skipped)} there before, "
             f"{len(self.failed)} failed"
         )
+        if not self.ignored:
+            return text
+        endings = sorted({path.suffix.lower() or "no ending" for path in self.ignored})
+        return f"{text}, {len(self.ignored)} of other kinds left out ({', '.join(endings)})"
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,8 @@ def plan_tasks(
     named = images.is_file() and format_of(out) is not None and not out.is_dir()
     results = {name: out if named else out / f"{name}{ending}" for name, _ in found}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*found, *choices)])
-    tasks, outcome, taken = [], Outcome(), set[Path]()
+    tasks, taken = [], set[Path]()
+    outcome = Outcome(ignored=_unreadable(images, [path for _, path in found], (masks, out)))
     for name, image in found:
         fitting = [path for other, path in choices if masks.is_file() or other == name]
         if results[name] in taken:
@@ -174,6 +181,20 @@ def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Pat
     if not files:
         raise InputError(f"{what} {place}: no image in this folder. Name a folder with images.")
     return [(path.relative_to(place).with_suffix("").as_posix(), path) for path in files]
+
+
+def _unreadable(place: Path, found: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+    """The files of a folder that are no images by their ending, hidden ones left out."""
+    if place.is_file():
+        return []
+    inside = [other for other in others if _is_below(other, place)]
+    return sorted(
+        path
+        for path in set(place.rglob("*")) - set(found)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
+        and not any(_is_below(path, other) or path == other for other in inside)
+    )
 
 
 def _is_below(path: Path, folder: Path) -> bool:

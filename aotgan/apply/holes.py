@@ -137,6 +137,11 @@ def _from_boxes(boxes: Sequence[Any], size: tuple[int, int]) -> NDArray[np.bool_
                 f"box {tuple(numbers)}: expected (left, top, right, bottom) with left < right and "
                 "top < bottom; the last two are no width and height."
             )
+        if not (numbers[0] < size[1] and numbers[1] < size[0] and min(numbers[2:]) > 0):
+            raise InputError(
+                f"box {tuple(numbers)}: it lies outside of the image of {size[1]} x {size[0]} px "
+                "(width x height); expected (left, top, right, bottom) in its pixels."
+            )
     return box_mask(size[0], size[1], corners)
 
 

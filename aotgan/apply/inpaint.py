@@ -90,15 +90,14 @@ def inpaint(
         feather: width in px of a band of known pixels around the hole in which the fill fades out;
             0 keeps every known pixel.
         context: px around each part of the hole that the network sees. None: as many as its
-            prediction can depend on (301 at full depth), so that nothing changes but the cost. On
-            five photographs, fills of the shipped network with 64 px were those of the whole image
-            up to 70 dB (PSNR in the hole; rounding to 8 bits is 59), with 16 px up to 34.
-            Gates that are standardised over the image (variant "released") depend on all of it:
-            None shows the whole image, where its features fit into 2.5 GB (1.5 million px at full
-            width). Beyond that, and with any number, their statistics are those of the image
-            reduced to that size. With 128 px of context and a network trained at laptop scale this
-            gave 90 dB without reduction, 28 to 38 at half size and 22 to 32 at a quarter; a crop
-            with its own statistics 19 to 31.
+            prediction can depend on (301 at full depth), so that nothing changes but the cost.
+            Fewer are faster and almost the same: with 64 px the shipped network's fills differ
+            from those of the whole image by less than the rounding to 8 bits (70 dB against 59).
+            Gates that are standardised over the image (variant "released") depend on all of it.
+            There None shows the whole image, if it has at most 1.5 million px at full width. In a
+            larger one, and with any number, the gates use the statistics of the image reduced to
+            that size. That is an approximation: 90 dB where nothing is reduced, 28 to 38 dB at
+            half size, 22 to 32 dB at a quarter (a network trained at laptop scale, 128 px).
         device: "auto" (that of a Generator that is given, else CUDA, MPS or the CPU, the first that
             is there), "cpu", "cuda" or "mps".
         precision: "auto" (the type of the weights, float32 but for files in double precision),

@@ -26,7 +26,9 @@ def import_(
 def export(
     model: Annotated[str, typer.Argument(help="Weights file, or a shipped model.")],
     destination: Annotated[Path, typer.Argument(help="The file to write.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX, for any image size.")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="As ONNX, for all sizes that 4 divides.")
+    ] = False,
 ) -> None:
     """Converts a generator for other programs."""
     if not onnx:

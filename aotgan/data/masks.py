@@ -236,10 +236,12 @@ def _from_alpha(colour: np.ndarray, alpha: np.ndarray, name: str) -> np.ndarray:
     top = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind == "u" else 1.0
     opaque = alpha >= top / 2
     shown = np.unique(colour[opaque])
-    if len(shown) == 2 and shown[0] == 0:
+    if np.isin(shown, (0, top)).all() and top in shown:  # a drawing in white, not a photograph
         raise InputError(
-            f"{name}: both its colours and its transparency are black and white, so the hole is "
-            "ambiguous. Save one of the two as a grey image."
+            f"{name}: its colours mark white as the hole and its transparency marks what is "
+            "transparent, so the hole is ambiguous. Put a black layer below what is drawn in white "
+            "and save without transparency; or, if the transparent part is the hole, save that "
+            "alone as a grey image."
         )
     return ~opaque
 

@@ -37,6 +37,7 @@ class Inpainter(nn.Module):
         fill: value that the erased pixels have in the masked image.
         multiple: both sides of an image must be multiples of it.
         published_width: the argument `width` of the published network.
+        width_step: what `width` must be a multiple of.
         simplified: how model and training differ from the publication, a sentence each.
     """
 
@@ -44,12 +45,14 @@ class Inpainter(nn.Module):
     fill: float
     multiple = 1
     published_width = 64
+    width_step = 1
     simplified: tuple[str, ...] = ()
 
     @classmethod
     def scaled(cls, share: float, size_px: int) -> dict[str, Any]:
         """Returns the arguments for a share of the published width and images of this side."""
-        return {"width": max(1, round(share * cls.published_width))}
+        steps = max(1, round(share * cls.published_width / cls.width_step))
+        return {"width": steps * cls.width_step}
 
     @property
     def min_side(self) -> int:

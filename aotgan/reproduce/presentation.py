@@ -1,9 +1,10 @@
-"""One of Tables 4 to 7, or the readings, as a notebook shows it: numbers, pictures, and words.
+"""A table as a notebook shows it: numbers, pictures, and words.
 
 Everything is read from the records of finished runs. What was not run yet is said.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -29,7 +30,7 @@ from aotgan.reproduce.ablations import (
     paper_difference,
     rows_of_table,
 )
-from aotgan.reproduce.compare import RESOLVED, Comparison, seed_spread
+from aotgan.reproduce.compare import RESOLVED, Comparison, Run, seed_spread
 from aotgan.reproduce.display import Jpeg, Note, Table
 from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
 from aotgan.reproduce.intervals import difference_plot, row_plot
@@ -45,18 +46,18 @@ ANSWERS = {
 }
 
 
-class TableResults:
-    """What a folder of results says about one table.
+class Results(ABC):
+    """What a folder of results says about one table, of whatever kind.
 
     Args:
-        table: "4" to "7" or "readings".
+        table: "1", "2", "4" to "7" or "readings".
         scale: whose records.
         figures: folder of all results.
 
     Attributes:
         folder: `<figures>/<scale>`.
         rows: experiment by row label, in the paper's order.
-        runs: finished runs by experiment, of all tables, for the spread between seeds.
+        runs: finished runs by experiment, those that the spread between seeds is taken from.
         have: labels of the rows that were run.
     """
 
@@ -64,9 +65,17 @@ class TableResults:
         self.table, self.scale = table, scale
         self.folder = Path(figures) / scale
         self.rows = rows_of_table(table)
-        self.runs = load_runs(self.folder)
+        self.runs = self._load()
         self.have = [label for label, name in self.rows.items() if name in self.runs]
         self._missing = Note(f"No row of table {table} has been run at scale {scale} yet.")
+
+    @abstractmethod
+    def _load(self) -> dict[str, list[Run]]:
+        """Reads the runs."""
+
+    @abstractmethod
+    def _files(self) -> dict[str, str]:
+        """Makes the files of the table again: content by ending."""
 
     def status(self) -> str:
         """Says which rows were run with which seeds, and how to run the others."""
@@ -74,15 +83,13 @@ class TableResults:
         for label, name in self.rows.items():
             seeds = ", ".join(str(run.record.seed) for run in self.runs.get(name, ()))
             lines.append(f"  {label:42}{name:20}{f'seeds {seeds}' if seeds else 'not run'}")
-        if len(self.have) < len(self.rows):
-            group = EXPERIMENTS[[*self.rows.values()][-1]].group
-            command = f"make reproduce SCALE={self.scale} EXPERIMENTS={group} DATA_ROOT=..."
-            lines.append(f"To run what is missing: {command}")
+        missing = [EXPERIMENTS[name] for name in self.rows.values() if name not in self.runs]
+        if missing:
+            count = Counter(e.group for e in missing)
+            names = dict.fromkeys(e.group if count[e.group] > 1 else e.name for e in missing)
+            command = f"make reproduce SCALE={self.scale} EXPERIMENTS={','.join(names)}"
+            lines.append(f"To run what is missing: {command} DATA_ROOT=...")
         return "\n".join(lines)
-
-    def numbers(self, weights: str | None = None) -> Table | Note:
-        """Returns the table; `weights` is "raw" or "ema", by default what tables show."""
-        return Table.of(readable(self.table, self.runs, weights)) if self.have else self._missing
 
     def about(self) -> Note:
         """Says what was trained and measured, and what the intervals are."""
@@ -98,12 +105,45 @@ class TableResults:
         """
         if not self.have:
             return self._missing.text
-        made = {
+        return "\n".join(self._checked(ending, text) for ending, text in self._files().items())
+
+    def picture(self, name: str) -> Jpeg | Note:
+        """Returns a picture of the folder, or says which runs it takes."""
+        if (self.folder / name).exists():
+            return Jpeg(self.folder / name)
+        return Note(f"`{name}` is not drawn yet; it takes the runs {', '.join(FIGURES[name])}.")
+
+    def _checked(self, ending: str, text: str) -> str:
+        file = self.folder / f"{file_stem(self.table)}{ending}"
+        if not file.exists():
+            return f"{file.name}: not there to compare with"
+        if file.read_text("utf-8") != text:
+            raise InputError(
+                f"{file.name} was made from other records than those beside it. Make it again: "
+                f"python -m aotgan.reproduce.collect {self.scale}."
+            )
+        return f"{file.name}: the same {len(text.encode()):,} bytes"
+
+
+class TableResults(Results):
+    """What a folder of results says about one of Tables 4 to 7, or about the readings.
+
+    `runs` are those of all of these tables; arguments as `Results`.
+    """
+
+    def _load(self) -> dict[str, list[Run]]:
+        return load_runs(self.folder)
+
+    def _files(self) -> dict[str, str]:
+        return {
             ".md": report(self.table, self.scale, self.runs),
             ".csv": as_csv(self.table, self.runs),
             ".tex": as_latex(self.table, self.scale, self.runs),
         }
-        return "\n".join(self._checked(ending, text) for ending, text in made.items())
+
+    def numbers(self, weights: str | None = None) -> Table | Note:
+        """Returns the table; `weights` is "raw" or "ema", by default what tables show."""
+        return Table.of(readable(self.table, self.runs, weights)) if self.have else self._missing
 
     def seeds(self) -> str:
         """Lists the PSNR of each run, of the weights that tables show first."""
@@ -139,12 +179,6 @@ class TableResults:
         if not self._compared(metric):
             return NOTHING_TO_COMPARE
         return difference_plot(self.table, self.runs, metric)
-
-    def picture(self, name: str) -> Jpeg | Note:
-        """Returns a picture of the folder, or says which runs it takes."""
-        if (self.folder / name).exists():
-            return Jpeg(self.folder / name)
-        return Note(f"`{name}` is not drawn yet; it takes the runs {', '.join(FIGURES[name])}.")
 
     def in_words(self, first: str, second: str) -> Note:
         """Returns sentences made from the numbers, beginning with one pair of rows."""
@@ -203,17 +237,6 @@ class TableResults:
 
     def _metric(self, key: str) -> Metric:
         return next(metric for metric in metrics_of_runs(self.runs) if metric.key == key)
-
-    def _checked(self, ending: str, text: str) -> str:
-        file = self.folder / f"{file_stem(self.table)}{ending}"
-        if not file.exists():
-            return f"{file.name}: not there to compare with"
-        if file.read_text("utf-8") != text:
-            raise InputError(
-                f"{file.name} was made from other records than those beside it. Make it again: "
-                f"python -m aotgan.reproduce.collect {self.scale}."
-            )
-        return f"{file.name}: the same {len(text.encode()):,} bytes"
 
 
 def _headline(change: Comparison) -> str:

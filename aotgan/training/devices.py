@@ -81,9 +81,10 @@ def check_device(device: str, devices: int = 1) -> None:
     there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     found = there.get(device, devices)
     if found < devices:
+        if found == 0:
+            raise InputError(f"device={device}: PyTorch finds none here. Choose cpu, or auto.")
         raise InputError(
-            f"device={device}, devices={devices}: PyTorch sees {found} of them here. Use cpu, or "
-            "fewer devices."
+            f"device={device}, devices={devices}: PyTorch finds {found} here. Ask for fewer."
         )
 
 

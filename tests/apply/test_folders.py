@@ -46,6 +46,17 @@ def test_images_and_masks_are_paired_by_their_names_below_the_folders(place):
     assert outcome == Outcome()
 
 
+def test_files_that_are_no_images_are_counted(place):
+    (place / "photos/b/notes.txt").touch()
+    (place / "photos/pal.GIF").touch()
+    (place / "photos/.hidden").touch()
+    tasks, outcome = plan(place, "photos", "masks", "out")
+    assert len(tasks) == 2
+    assert [path.name for path in outcome.ignored] == ["notes.txt", "pal.GIF"]
+    assert outcome.summary(place).endswith("0 failed, 2 of other kinds left out (.gif, .txt)")
+    assert plan(place, "photos/a.bmp", "masks/a.png", "out")[1].ignored == []
+
+
 def test_one_mask_serves_all_and_one_image_may_have_a_name(place):
     tasks, _ = plan(place, "photos", "masks/a.png", "out", file_format="jpeg")
     assert [task.mask for task in tasks] == [place / "masks/a.png"] * 2

@@ -78,6 +78,7 @@ def test_a_mask_file_is_turned_upright(hole, tmp_path):
         (np.dstack([np.eye(9, 14), np.zeros(SIZE), np.zeros(SIZE)]), "coloured"),
         (torch.zeros(2, 1, *SIZE), "expected .H, W., .1, H, W. or .B, 1, H, W."),
         ([(3, 2, 9)], "expected a list of boxes"),
+        ([(500, 10, 600, 50)], r"box \(500, 10, 600, 50\): it lies outside of the image of 12 x 8"),
         ((3, 2, 9, 5), "expected a list of boxes"),
         ([(9, 2, 3, 5)], "left < right and top < bottom; the last two are no width and height"),
         ([(20, 20, 30, 30)], "has no area inside 14 x 9 px"),

@@ -239,9 +239,15 @@ def two_masks(hole):
     return np.dstack([other] * 3 + [hole.astype(np.uint8) * 255])
 
 
+def white_strokes_on_nothing(hole):
+    white = hole.astype(np.uint8) * 255
+    return np.dstack([white] * 4)  # as drawing programs save a layer
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (white_strokes_on_nothing, "ambiguous. Put a black layer below"),
         (lambda hole: hole & False, "no hole"),
         (lambda hole: hole | True, 'hole="black"'),
         (lambda hole: hole * np.uint8(40), "neither 0/1 nor 0/255"),

@@ -52,7 +52,7 @@ def test_words_say_what_the_comparisons_say(table7):
 def test_one_seed_of_two_rows_resolves_nothing(make_run, write_runs, tmp_path):
     write_runs(make_run(T7[0]), make_run(T7[1], offset=1.0))
     results = TableResults("7", "laptop", tmp_path)
-    assert "EXPERIMENTS=ablations" in results.status() and "not run" in results.status()
+    assert "EXPERIMENTS=sm-patchgan " in results.status() and "not run" in results.status()
     text = results.in_words("PatchGAN", "HM-PatchGAN").text
     assert "changes PSNR by +1.0" in text and "other seeds could turn it round" in text
     assert "No experiment has two seeds yet" in text
@@ -61,7 +61,7 @@ def test_one_seed_of_two_rows_resolves_nothing(make_run, write_runs, tmp_path):
 
 def test_without_records_everything_says_so(tmp_path):
     results = TableResults(READINGS, "laptop", tmp_path)
-    assert "EXPERIMENTS=readings" in results.status()
+    assert "EXPERIMENTS=sm-patchgan,readings " in results.status()
     for shown in (results.numbers(), results.about(), results.orders(), results.row_plot()):
         assert isinstance(shown, Note) and "has been run at scale laptop yet" in shown.text
     assert "yet" in results.check_files() and "yet" in results.seeds()

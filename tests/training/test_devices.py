@@ -23,7 +23,7 @@ def test_auto_is_a_device_that_is_there(monkeypatch):
         assert find_device("cpu") == "cpu"
     with pytest.raises(InputError, match="device='gpu': choose one of auto, cpu, cuda, mps"):
         find_device("gpu")
-    with pytest.raises(InputError, match="device=mps, devices=1: PyTorch sees 0 of them here"):
+    with pytest.raises(InputError, match="device=mps: PyTorch finds none here"):
         find_device("mps")
 
 
@@ -38,7 +38,7 @@ def test_auto_is_a_device_that_is_there(monkeypatch):
         ({"minutes": 0}, "minutes=0: must be above 0"),
         ({"minutes": float("nan")}, "minutes=nan: must be above 0"),
         ({"devices": 3}, "batch_size=2 on 3 processes: must be divisible"),
-        ({"device": "cuda", "devices": 64}, "device=cuda, devices=64: PyTorch sees"),
+        ({"device": "cuda", "devices": 64}, "device=cuda.*: PyTorch finds"),
     ],
 )
 def test_impossible_options_are_refused_before_anything_is_written(
