@@ -35,12 +35,12 @@ def train_as(environment, config, directory, poison=None):
         device="cpu", devices=2, workers=0, log_every_steps=1, save_every_steps=2, progress="none"
     )
     trainer = Trainer(TrainConfig.from_dict(config), directory, options)
-    update = trainer.update
+    one_step = trainer._one_step
 
     def poisoned(image, mask):
-        return update(image * torch.nan if trainer.step == poison else image, mask)
+        one_step(image * torch.nan if trainer.step == poison else image, mask)
 
-    trainer.update = poisoned
+    trainer._one_step = poisoned
     try:
         outcome = trainer.fit()
     except FloatingPointError as error:

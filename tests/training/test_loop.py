@@ -104,7 +104,7 @@ def test_the_moving_average_is_that_of_the_weights(tiny, tmp_path):
     trainer, _ = run(
         tiny(steps=4, ema_decay=0.75),
         tmp_path,
-        on_sample=lambda t: weights.append(t.players.generator.encoder[0].weight.detach().clone()),
+        on_sample=lambda t: weights.append(t.recipe.generator.encoder[0].weight.detach().clone()),
         sample_every_steps=1,
     )
     expected = weights[0]
@@ -208,7 +208,7 @@ def test_more_steps_prolong_a_run(tiny, tmp_path):
     expected, _ = run(tiny(steps=6), tmp_path / "b")
     assert trainer.step == 6
     for own, other in ((trainer, expected), (expected, trainer)):
-        assert_same(own.players.generator.state_dict(), other.players.generator.state_dict())
+        assert_same(own.recipe.generator.state_dict(), other.recipe.generator.state_dict())
     written = (tmp_path / "a" / "state.pt").stat().st_mtime_ns
     assert run(tiny(steps=6), tmp_path / "a")[1] == "steps"
     assert (tmp_path / "a" / "state.pt").stat().st_mtime_ns == written, "a finished run is left"
@@ -233,8 +233,8 @@ def test_minutes_stop_a_run_and_more_minutes_go_on(tiny, tmp_path):
 
 def poison(trainer, step):
     """Makes the batch of a step NaN."""
-    update = trainer.update
-    trainer.update = lambda image, mask: update(
+    one_step = trainer._one_step
+    trainer._one_step = lambda image, mask: one_step(
         image * torch.nan if trainer.step + 1 == step else image, mask
     )
 
