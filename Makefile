@@ -60,7 +60,7 @@ lab: $(VENV) ## open JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks $(ARGS)
 
 demo: $(VENV) ## open the mask painter as a page without code
-	$(PY) -m voila notebooks/18_draw_a_mask.ipynb --Voila.config_file_paths=tools $(ARGS)
+	JUPYTER_PATH=tools $(PY) -m voila notebooks/18_draw_a_mask.ipynb --Voila.config_file_paths=tools $(ARGS)
 
 lock: $(VENV) ## remake requirements.lock from pyproject.toml (UPGRADE=1: with the newest versions)
 	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest --no-annotate --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock

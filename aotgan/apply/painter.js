@@ -3,6 +3,7 @@
 const ANSWER_MS = 6000; // a kernel that is silent for longer is busy or gone
 const ZOOM_STEP = Math.SQRT2;
 const BRUSH_STEP = 1.25;
+const THUMB = 16; // CSS px, of a slider
 const CHUNK = 1 << 20; // bytes a message; Jupyter's servers refuse more than 10 MB
 
 class Painter extends Canvas {
@@ -51,13 +52,14 @@ class Painter extends Canvas {
   // Takes over what the kernel, or another view of the same widget, has changed.
   async refresh(first) {
     const get = (name) => this.model.get(name);
-    if (get("digest") !== this.digest) {
+    if (get("shown") !== this.shown) {
+      this.shown = get("shown");
       this.digest = get("digest");
       this.photo = await picture(get("photo"));
       this.gesture = null;
       this.mask = new Mask(...get("size"));
       this.packed = null;
-      this.bar.setLargest(Math.min(...get("size")));
+      this.bar.fitBrush(Math.min(...get("size")));
       this.fit();
     }
     if (get("packed") !== this.packed) await this.load(get("packed"), first);
@@ -134,6 +136,7 @@ class Painter extends Canvas {
     const { mask, bar } = this;
     if (!mask) return;
     if (TOOLS.some(([tool]) => tool === name)) return this.setTool(name);
+    if (name === "undo" && !mask.done) return void this.send({ kind: "undo" });
     if (["undo", "redo", "clear", "invert"].includes(name)) {
       this.compare(false);
       return void (mask[name]() && this.changed());
@@ -196,6 +199,16 @@ class Painter extends Canvas {
     this.show();
   }
 
+  // The divider lies over the picture, its thumb on the line between before and after.
+  paintAfter() {
+    super.paintAfter();
+    const { canvas, mask, scale } = this;
+    const below = canvas.clientHeight - this.y - mask.height * scale;
+    this.divider.style.left = `${this.x - THUMB / 2}px`;
+    this.divider.style.width = `${mask.width * scale + THUMB}px`;
+    this.divider.style.bottom = `${Math.max(0, below) + 10}px`;
+  }
+
   drop(event) {
     event.preventDefault();
     const [file] = event.dataTransfer.files;
@@ -213,18 +226,18 @@ class Painter extends Canvas {
     this.canvas.setAttribute("aria-label", `Photograph of ${size}, ${hole}. Draw with a pointer.`);
     this.notice.textContent = this.silent ? SILENCE : this.model.get("notice");
     this.notice.classList.toggle("ap-alarm", Boolean(this.silent));
-    bar.enable("undo", mask.done > 0);
+    bar.enable("undo", mask.done > 0 || this.model.get("past")); // before the first stroke: Keep
     bar.enable("redo", mask.done < mask.steps.length);
     bar.enable("clear", mask.holes > 0);
     bar.enable("save-mask", mask.holes > 0);
-    bar.enable("save-result", Boolean(this.after));
+    bar.enable("save-result", Boolean(this.after) || this.model.get("kept"));
     bar.enable("compare", Boolean(this.after));
     bar.press("compare", this.comparing);
     this.draw();
   }
 }
 
-const SYNCED = ["digest", "packed", "filled", "notice", "received"];
+const SYNCED = ["shown", "kept", "past", "packed", "filled", "notice", "received"];
 const SILENCE =
   "The kernel does not answer: it is busy with another cell, or was stopped. Your mask stays in " +
   "this page; after a restart, run the cell again.";

@@ -7,7 +7,7 @@ own resolution and comes here as compressed bits; the photograph goes there as a
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,27 +21,25 @@ from PIL import Image
 
 from aotgan.apply.holes import read_mask
 from aotgan.apply.inpaint import inpaint
+from aotgan.apply.painter_controls import Action, Controls, Model
 from aotgan.apply.painter_files import (
     CHUNK,
+    PYTHON,
     Session,
     Upload,
     image_file,
     pack_mask,
+    remarks,
     seen,
+    spoken,
     store,
     unpack_mask,
 )
 from aotgan.errors import InputError
-from aotgan.models.generator import Generator
-from aotgan.models.weights import shipped_models
 
 HERE = Path(__file__).parent
 SCRIPTS = ("mask.js", "toolbar.js", "canvas.js", "painter.js")
-MOST_PX = 200  # of grow and feather
 SESSIONS = 4  # photographs whose state outlives a rerun of their cell
-
-Model = Generator | str | Path | None
-Action = Callable[[], None]
 
 
 class Buffer(traitlets.Bytes):
@@ -58,7 +56,10 @@ class MaskCanvas(anywidget.AnyWidget):
     Attributes:
         size: width and height of the image in px.
         photo: its preview, a JPEG.
-        digest: names the photograph; changes with it.
+        digest: names the photograph.
+        shown: counts the states of photographs that came here, so that each is taken over whole.
+        kept: are there filled holes in the photograph?
+        past: is there a state before this one, for undo?
         packed: the mask at the image's size, see `pack_mask`.
         sent: counts the masks that the browser has sent.
         received: how many of them came here, so that the browser knows that somebody listens.
@@ -71,6 +72,9 @@ class MaskCanvas(anywidget.AnyWidget):
     size = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
     photo = traitlets.Bytes(b"").tag(sync=True)
     digest = traitlets.Unicode("").tag(sync=True)
+    shown = traitlets.Int(0).tag(sync=True)
+    kept = traitlets.Bool(False).tag(sync=True)
+    past = traitlets.Bool(False).tag(sync=True)
     packed = Buffer(b"").tag(sync=True, echo_update=False)
     sent = traitlets.Int(0).tag(sync=True)
     received = traitlets.Int(0).tag(sync=True)
@@ -84,66 +88,6 @@ class MaskCanvas(anywidget.AnyWidget):
 
 class Cancelled(Exception):
     """Raised inside a fill to end it."""
-
-
-class Controls(ipywidgets.HBox):
-    """The row beneath the canvas.
-
-    Args:
-        model: as `Painter` takes it.
-        grow: px.
-        feather: px.
-        actions: what the buttons "fill", "cancel", "keep" and "restart" do.
-    """
-
-    def __init__(self, model: Model, grow: int, feather: int, actions: dict[str, Action]):
-        choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
-        if model is not None and model not in shipped_models():
-            label = Path(model).name if isinstance(model, str | Path) else "given generator"
-            choices.insert(0, (label, model))
-        self.model = ipywidgets.Dropdown(
-            options=choices,
-            value=choices[0][1] if model is None else model,
-            description="Model",
-            style={"description_width": "44px"},
-            layout=ipywidgets.Layout(width="220px"),
-        )
-        self.grow = _number(grow, "Grow, px", "enlarges the hole: for outlines that stay")
-        self.feather = _number(feather, "Feather, px", "blends the border of the fill")
-        self.fill = _button("Fill", "fill the hole (Enter)", actions["fill"], "primary")
-        self.cancel = _button("Cancel", "end the fill; nothing is changed", actions["cancel"])
-        self.progress = ipywidgets.FloatProgress(max=1, layout=ipywidgets.Layout(width="140px"))
-        self.keep = _button("Keep and continue", "draw the next hole on it", actions["keep"])
-        self.restart = _button("Start over", "back to the original", actions["restart"])
-        parts = [self.model, self.grow, self.feather, self.fill, self.cancel, self.progress]
-        layout = ipywidgets.Layout(flex_flow="row wrap")
-        super().__init__([*parts, self.keep, self.restart], layout=layout)
-        self.add_class("ap-controls")
-
-    def show(self, busy: bool, filled: bool) -> None:
-        """Enables what can be pressed now."""
-        self.fill.disabled = self.restart.disabled = busy
-        self.keep.disabled = busy or not filled
-        self.cancel.layout.display = self.progress.layout.display = None if busy else "none"
-
-
-def _number(value: int, description: str, tooltip: str) -> Any:
-    return ipywidgets.BoundedIntText(
-        value,
-        min=0,
-        max=MOST_PX,
-        description=description,
-        tooltip=tooltip,
-        style={"description_width": "76px"},
-        layout=ipywidgets.Layout(width="146px"),
-    )
-
-
-def _button(text: str, tooltip: str, action: Action, style: str = "") -> Any:
-    layout = ipywidgets.Layout(width="auto")
-    button = ipywidgets.Button(description=text, tooltip=tooltip, button_style=style, layout=layout)
-    button.on_click(lambda _: action())
-    return button
 
 
 class Painter(ipywidgets.VBox):
@@ -210,7 +154,7 @@ class Painter(ipywidgets.VBox):
 
     def fill(self) -> None:
         """Fills the hole in the background; the painter shows the progress, then the result."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._busy:
             return
         mask = self.mask
         if not mask.any():
@@ -222,6 +166,10 @@ class Painter(ipywidgets.VBox):
         self._thread = threading.Thread(target=self._fill, args=(self._session, mask), daemon=True)
         self._thread.start()
 
+    @property
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def wait(self, seconds: float | None = None) -> None:
         """Returns when no fill is running, or after that many seconds."""
         if self._thread is not None:
@@ -232,15 +180,22 @@ class Painter(ipywidgets.VBox):
         self._stop.set()
 
     def keep(self) -> None:
-        """Makes the result the photograph, for the next hole."""
+        """Makes the result the photograph, for the next hole; `undo` takes it back."""
         if self.result is not None:
             self._session.go_on_with(self.result)
             self._show("Kept. Draw the next hole.")
 
     def restart(self) -> None:
-        """Goes back to the photograph as it was given, without a hole."""
-        self._session.go_on_with(self._session.original)
+        """Goes back to the photograph as it was given, without a hole; `undo` takes it back."""
+        if not self._session.untouched:
+            self._session.go_on_with(self._session.original)
         self._show("Back to the original photograph.")
+
+    def undo(self) -> None:
+        """Takes back the last `keep` or `restart`: photograph, hole and result are as before it."""
+        if self._session.past and not self._busy:
+            self._session.go_back()
+            self._show("Back where you were.")
 
     def _open(self, session: Session) -> None:
         """Shows a photograph; one that was open before, as it was left."""
@@ -250,8 +205,8 @@ class Painter(ipywidgets.VBox):
         self._sessions[digest] = self._session
         while len(self._sessions) > SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        known = self._session.packed or self._session.image is not self._session.original
-        self._show("Continued where you were. Start over goes back." if known else "")
+        new = self._session.untouched
+        self._show("" if new else "Continued where you were. Start over goes back.")
 
     def _show(self, notice: str) -> None:
         session = self._session
@@ -260,6 +215,9 @@ class Painter(ipywidgets.VBox):
             self.canvas.size = [width, height]
             self.canvas.photo = photo
             self.canvas.digest = digest
+            self.canvas.shown += 1
+            self.canvas.kept = session.image is not session.original
+            self.canvas.past = bool(session.past)
             self.canvas.packed = session.packed
             self.canvas.filled = b"" if session.result is None else seen(session.result)[0]
             self.canvas.notice = notice
@@ -274,19 +232,21 @@ class Painter(ipywidgets.VBox):
         options = {"grow": controls.grow.value, "feather": controls.feather.value}
         model = controls.model.value
         try:
-            result = inpaint(image, mask, model, on_progress=self._progressed, **options)
+            with remarks() as odd:
+                result = inpaint(image, mask, model, on_progress=self._progressed, **options)
             filled = seen(result)[0]
             if self._stop.is_set():
                 raise Cancelled
         except Cancelled:
             notice = "Cancelled; nothing was changed."
         except InputError as error:
-            notice = str(error)
+            notice = spoken(str(error))
         except Exception as error:  # nobody else would tell the person who waits
             notice = f"The fill failed ({type(error).__name__}: {error})."
         else:
             session.result, self.canvas.filled = result, filled
-            notice = f"Filled in {time.perf_counter() - start:.1f} s. Drag the line to compare."
+            seconds = time.perf_counter() - start
+            notice = " ".join([f"Filled in {seconds:.1f} s. Drag the line to compare.", *odd])
         self.canvas.notice = notice
         controls.show(busy=False, filled=self.result is not None)
 
@@ -296,10 +256,12 @@ class Painter(ipywidgets.VBox):
             raise Cancelled
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        """What the browser asks for: fill, take a file, give one."""
+        """What the browser asks for: fill, undo, take a file, give one."""
         with self._telling():
             if content["kind"] == "fill":
                 self.fill()
+            elif content["kind"] == "undo":
+                self.undo()
             elif content["kind"] == "upload":
                 data = self._upload.add(content["part"], content["parts"], buffers)
                 if data is not None:
@@ -327,21 +289,24 @@ class Painter(ipywidgets.VBox):
         path, folder = store(name, data)
         try:
             if what == "mask":
-                self.mask = path
-                self.canvas.notice = f"{path.name} is the mask."
+                with remarks() as odd:
+                    self.mask = path
+                self.canvas.notice = " ".join([f"{path.name} is the mask.", *odd])
             else:
                 self._open(Session(path, path.stem, folder=folder))
         except InputError as error:
-            raise InputError(str(error).replace(str(path), path.name)) from error
+            text = str(error).replace(str(path), path.name).replace(PYTHON, "")
+            raise InputError(text) from error
 
     def _give(self, what: str, part: int) -> None:
         """Sends a part of the mask's or the result's file."""
+        session = self._session
         if part == 0:
-            image = Image.fromarray(self.mask) if what == "mask" else self.result
-            if image is None:
+            image = Image.fromarray(self.mask) if what == "mask" else session.latest
+            if image is session.original:
                 raise InputError("There is no result yet: press Fill first.")
             ending, data = image_file(image)
-            self._download = f"{self._session.name}-{what}.{ending}", data
+            self._download = f"{session.name}-{what}.{ending}", data
         name, data = self._download
         parts = -(-len(data) // CHUNK)
         content = {"kind": "part", "what": what, "name": name, "part": part, "parts": parts}

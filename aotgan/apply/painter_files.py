@@ -3,8 +3,10 @@
 import hashlib
 import io
 import tempfile
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ PREVIEW_QUALITY = 88  # of its JPEG
 STRIPE = 256  # rows that are converted at a time
 CHUNK = 1 << 20  # bytes of a file that go in one message
 MOST_BYTES = 256 << 20  # of an uploaded file
+MOST_PAST = 5  # states of a photograph that undo can bring back; each may be a large image
+PYTHON = " (255 - mask, or ~mask)"  # how messages about masks say how to invert one
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Session:
         image: the photograph with the holes that were filled and kept.
         packed: the mask.
         result: `image` with the present hole filled, if it was.
+        past: image, packed and result of the states before this one, the newest last.
         folder: where an uploaded photograph lies.
     """
 
@@ -41,14 +46,31 @@ class Session:
     image: Any = None
     packed: bytes = b""
     result: Any = None
+    past: list[tuple[Any, bytes, Any]] = field(default_factory=list, repr=False)
     folder: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.go_on_with(self.original)
+        self.image = self.original
+
+    @property
+    def latest(self) -> Any:
+        """The result or, where there is none, `image`."""
+        return self.image if self.result is None else self.result
+
+    @property
+    def untouched(self) -> bool:
+        """Is this the original, and nothing drawn on it?"""
+        return self.latest is self.original and not self.packed
 
     def go_on_with(self, image: Any) -> None:
         """Takes another state of the photograph, without a hole."""
+        state = self.image, self.packed, self.result
+        self.past = [*self.past, state][-MOST_PAST:]
         self.image, self.packed, self.result = image, b"", None
+
+    def go_back(self) -> None:
+        """Takes the state before this one; there must be one."""
+        self.image, self.packed, self.result = self.past.pop()
 
 
 def pack_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -130,6 +152,21 @@ def image_file(image: Any) -> tuple[str, bytes]:
     buffer = io.BytesIO()
     ImageOps.exif_transpose(image).save(buffer, "tiff" if ending == "tif" else "png", **options)
     return ending, buffer.getvalue()
+
+
+def spoken(text: str) -> str:
+    """A message about the painter's mask, for those who have a button to invert it."""
+    return text.replace(f"invert the mask{PYTHON}", "press Invert")
+
+
+@contextmanager
+def remarks() -> Iterator[list[str]]:
+    """Collects warnings as texts, which are there after the block: nobody else would show them."""
+    texts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield texts
+    texts += [spoken(str(one.message)) for one in caught if issubclass(one.category, UserWarning)]
 
 
 class Upload:

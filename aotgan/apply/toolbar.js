@@ -123,9 +123,12 @@ class Toolbar {
   }
 
   // The slider is logarithmic: 0 to 100 are brushes of 1 px to half the image's short side.
-  setLargest(side) {
+  // Another size of image brings a brush of its own; one that was chosen stays for the same size.
+  fitBrush(side) {
+    if (side === this.side) return;
+    this.side = side;
     this.largest = Math.max(16, Math.round(side * LARGEST_BRUSH));
-    this.diameter = this.diameter ?? Math.round(side / 12);
+    this.diameter = side / 12;
   }
 
   get diameter() {

@@ -1,10 +1,8 @@
 """The painter's kernel side: masks as bits, files in parts, fills that run, end and go on."""
 
 import io
-import json
 import re
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +11,12 @@ from PIL import Image
 pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 
 from aotgan.apply import painter as module
-from aotgan.apply.painter import MaskCanvas, Painter
-from aotgan.apply.painter_files import CHUNK, image_file, pack_mask, preview, unpack_mask
-from aotgan.apply.pictures import read_pictures
+from aotgan.apply.holes import read_mask
+from aotgan.apply.painter import Painter
+from aotgan.apply.painter_files import CHUNK, MOST_PAST, pack_mask
 from aotgan.errors import InputError
 
 SIZE = (30, 44)  # height, width
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "18_draw_a_mask.ipynb"
 
 
 def photo(seed=0, size=SIZE):
@@ -71,47 +68,11 @@ def message(painter, buffers=(), **content):
     painter._receive(painter.canvas, content, [memoryview(data) for data in buffers])
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (30, 44), (7, 3)])
-def test_masks_survive_packing(size):
-    mask = np.random.default_rng(1).random(size) < 0.5
-    mask[0, 0] = True
-    assert np.array_equal(unpack_mask(pack_mask(mask), size), mask)
-
-
-def test_a_mask_without_hole_is_no_bytes():
-    assert pack_mask(np.zeros(SIZE, dtype=bool)) == b""
-    assert not unpack_mask(b"", SIZE).any()
-
-
-def test_packed_masks_of_24_megapixels_are_small():
-    noise = np.random.default_rng(0).random((4000, 6000)) < 0.5
-    assert len(pack_mask(noise)) < 3.1e6
-
-
-@pytest.mark.parametrize("packed", [b"damaged", pack_mask(np.ones((9, 9), dtype=bool))])
-def test_other_bytes_are_refused(packed):
-    with pytest.raises(InputError, match="Draw it again"):
-        unpack_mask(packed, SIZE)
-
-
-def test_a_bomb_is_not_unpacked():
-    with pytest.raises(InputError, match="not one of"):
-        unpack_mask(pack_mask(np.ones((20_000, 20_000), dtype=bool)), SIZE)
-
-
 def test_bytes_of_a_browser_arrive_and_are_acknowledged(fills, hole):
     painter = Painter(photo())
     from_browser(painter, hole)
     assert np.array_equal(painter.mask, hole)
     assert painter.canvas.received == 1
-
-
-def test_the_module_is_one_script_that_loads_nothing():
-    script = MaskCanvas._esm
-    assert script.count("export default") == 1
-    for word in ("import ", "import(", "require(", "fetch(", "http://", "https://"):
-        assert word not in script.replace("http://www.w3.org/2000/svg", ""), word
-    assert "url(" not in MaskCanvas._css and "@import" not in MaskCanvas._css
 
 
 def test_a_fill_uses_mask_model_and_options(fills, hole):
@@ -187,6 +148,64 @@ def test_a_rerun_of_the_cell_goes_on(fills, hole):
     assert not Painter(photo(1)).mask.any()
 
 
+def state(painter):
+    """Everything that undo brings back, of the kernel's side and of what the browser shows."""
+    canvas = painter.canvas
+    seen = canvas.photo, canvas.packed, canvas.filled, canvas.kept
+    return (
+        painter.image,
+        painter.result,
+        painter.mask.tobytes(),
+        seen,
+        painter.controls.keep.disabled,
+    )
+
+
+def test_keep_and_start_over_are_undone_in_turn(fills, hole):
+    painter = Painter(photo())
+    states = []
+    for step, mask in (
+        (painter.keep, hole),
+        (painter.restart, hole[::-1]),
+        (painter.restart, hole),
+    ):
+        from_browser(painter, mask)
+        painter.fill()
+        painter.wait()
+        from_browser(painter, mask | hole)  # drawn after the fill
+        states.append(state(painter))
+        step()
+        assert not painter.mask.any() and painter.result is None and painter.canvas.past
+    for expected in reversed(states):
+        shown = painter.canvas.shown
+        message(painter, kind="undo")
+        assert state(painter) == expected and painter.canvas.shown > shown
+    assert not painter.canvas.past
+    message(painter, kind="undo")  # there is nothing before
+    assert state(painter) == states[0]
+
+
+def test_start_over_of_an_untouched_photo_is_no_step(fills):
+    painter = Painter(photo())
+    painter.restart()
+    assert not painter.canvas.past
+
+
+def test_undo_waits_for_a_fill_and_remembers_a_few_states(fills, hole):
+    painter = Painter(photo())
+    for _ in range(MOST_PAST + 2):
+        from_browser(painter, hole)
+        painter.restart()
+    from_browser(painter, hole)
+    fills.gate.clear()
+    painter.fill()
+    painter.undo()
+    assert np.array_equal(painter.mask, hole) and len(painter._session.past) == MOST_PAST
+    fills.gate.set()
+    painter.wait()
+    assert painter.result is not None
+
+
 def test_photos_and_masks_are_uploaded_in_parts(fills, hole):
     painter = Painter(photo())
     other = photo(1, (600, 700))
@@ -226,6 +245,36 @@ def test_bad_uploads_are_named_and_change_nothing(fills, hole, what, data, words
     assert np.array_equal(painter.mask, hole) and painter.canvas.size == [44, 30]
 
 
+def test_a_mask_that_may_be_inverted_is_told_where_it_is_opened_and_filled(
+    fills, hole, monkeypatch
+):
+    def fill(image, mask, model, **_):
+        read_mask(mask, SIZE)  # as inpaint does
+        return photo(1)
+
+    painter = Painter(photo())
+    upload = {"kind": "upload", "what": "mask", "name": "inv.png", "part": 0, "parts": 1}
+    message(painter, [png(Image.fromarray(~hole))], **upload)
+    assert np.array_equal(painter.mask, ~hole)
+    share = f"{(~hole).mean():.0%} of the image is hole"
+    notice = painter.canvas.notice
+    assert notice.startswith(f"inv.png is the mask. {share}") and notice.endswith("press Invert.")
+    monkeypatch.setattr(module, "inpaint", fill)
+    painter.fill()
+    painter.wait()
+    notice = painter.canvas.notice
+    assert notice.startswith("Filled in") and share in notice and notice.endswith("press Invert.")
+
+
+def test_no_message_asks_for_python(fills, hole):
+    painter = Painter(photo())
+    painter.mask = hole
+    upload = {"kind": "upload", "what": "mask", "name": "m.png", "part": 0, "parts": 1}
+    message(painter, [png(Image.new("1", SIZE[::-1], 1))], **upload)
+    assert painter.canvas.notice.endswith("what to keep, invert the mask.")
+    assert np.array_equal(painter.mask, hole)
+
+
 def test_a_lost_part_is_noticed(fills):
     painter = Painter(photo())
     content = {"kind": "upload", "what": "image", "name": "x.png", "parts": 3}
@@ -257,24 +306,25 @@ def test_results_and_masks_are_downloaded_in_parts(fills, monkeypatch):
             assert np.array_equal(np.array(image), expected)
 
 
-def test_files_keep_the_mode_and_stand_upright():
-    for mode, ending in (("L", "png"), ("RGBA", "png"), ("P", "png"), ("CMYK", "tif")):
-        image = photo().convert(mode)
-        name, data = image_file(image)
-        with Image.open(io.BytesIO(data)) as read:
-            assert (name, read.mode) == (ending, mode)
-            assert np.array_equal(np.array(read), np.array(image))
-    turned = photo()
-    turned.getexif()[0x0112] = 6
-    with Image.open(io.BytesIO(image_file(turned)[1])) as read:
-        assert read.size == SIZE
-
-
-def test_previews_are_bounded_and_show_what_is_there():
-    grey = np.full((100, 4000), 77, np.uint8)
-    with Image.open(io.BytesIO(preview(read_pictures(grey)[0][0]))) as image:
-        assert image.size == (2048, 51)
-        assert np.abs(np.array(image).astype(int) - 77).max() <= 2
+def test_what_was_kept_is_saved_where_there_is_no_newer_result(fills, hole, monkeypatch):
+    painter = Painter(photo())
+    sent = []
+    monkeypatch.setattr(painter.canvas, "send", lambda *message: sent.append(message))
+    painter.mask = hole
+    painter.fill()
+    painter.wait()
+    assert not painter.canvas.kept
+    painter.keep()
+    assert painter.canvas.kept
+    message(painter, kind="download", what="result", part=0)
+    ((content, (data,)),) = sent
+    assert content["name"] == "photo-result.png"
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(np.array(image), np.array(painter.image))
+    painter.restart()
+    assert not painter.canvas.kept
+    message(painter, kind="download", what="result", part=0)
+    assert len(sent) == 1 and "no result yet" in painter.canvas.notice
 
 
 def test_unreadable_images_are_refused_at_once(fills, tmp_path):
@@ -282,15 +332,3 @@ def test_unreadable_images_are_refused_at_once(fills, tmp_path):
         Painter(tmp_path / "gone.png")
     with pytest.raises(InputError, match="type list"):
         Painter([1, 2])
-
-
-@pytest.mark.skipif(not NOTEBOOK.is_file(), reason="notebooks are not installed")
-def test_the_stored_notebook_shows_a_picture_where_widgets_cannot_live():
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    kinds = {kind for output in outputs for kind in output.get("data", {})}
-    assert "application/vnd.jupyter.widget-view+json" not in kinds
-    (painter,) = [cell for cell in cells if "".join(cell["source"]).endswith("\npainter")]
-    (output,) = painter["outputs"]
-    (picture,) = [data for kind, data in output["data"].items() if kind.startswith("image/")]
-    assert 20_000 < len(picture) < 200_000

@@ -45,7 +45,8 @@ const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 window.bytes = bytes;
 window.mount = (size, photo) => {
   const empty = { packed: bytes(""), filled: bytes(""), sent: 0, received: 0, notice: "" };
-  window.model = new Model({ size, photo: bytes(photo), digest: "photo", ...empty });
+  const state = { size, photo: bytes(photo), digest: "photo", shown: 1, kept: false, past: false };
+  window.model = new Model({ ...state, ...empty });
   window.unmount = painter.render({ model: window.model, el: document.getElementById("host") });
 };
 window.packed = () => {
@@ -70,8 +71,9 @@ def browser():
         chromium.close()
 
 
-def photograph(width, height):
+def preview_of(size):
     """A JPEG of a smooth picture, as base64."""
+    width, height = (min(side, 640) for side in size)
     y, x = np.mgrid[:height, :width]
     colours = np.stack([255 * x / width, 255 * y / height, 128 + 0 * x], axis=-1)
     buffer = io.BytesIO()
@@ -95,9 +97,22 @@ class Page:
         self.scale = None
 
     def mount(self):
-        preview = photograph(*(min(side, 640) for side in self.size))
-        self.page.evaluate("([size, photo]) => mount(size, photo)", [self.size, preview])
+        shown = [self.size, preview_of(self.size)]
+        self.page.evaluate("([size, photo]) => mount(size, photo)", shown)
         self.wait_text(" px")
+
+    def show(self, size, **state):
+        """Shows another photograph without hole or result, as the kernel does."""
+        self.page.evaluate(
+            "([photo, state]) => {"
+            "  for (const name of ['packed', 'filled']) model.set(name, bytes(''));"
+            "  model.set('photo', bytes(photo));"
+            "  for (const [name, value] of Object.entries(state)) model.set(name, value);"
+            "}",
+            [preview_of(size), {"size": size, **state}],
+        )
+        self.size = size
+        self.wait_text(f"{size[0]} × {size[1]} px · no hole yet")
 
     def _answer(self, route):
         files = {"": ("text/html", PAGE), "painter.js": ("text/javascript", MaskCanvas._esm)}
@@ -195,11 +210,14 @@ def open_painter(browser):
 
 @pytest.fixture
 def serve_voila(tmp_path):
-    """Serves a notebook as a page: serve_voila(notebook, *options, cwd=...) -> its address."""
+    """Serves a notebook as a page: serve_voila(notebook, *options, cwd=..., NAME=...) -> address.
+
+    What is given by name goes into the server's environment.
+    """
     pytest.importorskip("voila", reason="voila is in the extra 'notebooks'")
     servers = []
 
-    def serve(notebook, *options, cwd=None):
+    def serve(notebook, *options, cwd=None, **environment):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -207,9 +225,9 @@ def serve_voila(tmp_path):
         own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
         command = [sys.executable, "-m", "voila", str(notebook), *options]
         with open(tmp_path / "voila.log", "wb") as log:
-            environment = os.environ | own
+            variables = os.environ | own | environment
             servers.append(
-                subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
+                subprocess.Popen(command, cwd=cwd, env=variables, stdout=log, stderr=log)
             )
         address = f"http://127.0.0.1:{port}/"
         wait_until_it_answers(address, servers[-1])

@@ -1,5 +1,6 @@
 """What `make demo` opens: the painter as a page without code that loads nothing from elsewhere."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,27 @@ pytestmark = [
 @pytest.fixture
 def address(serve_voila):
     """A Voila server with the settings of `make demo`."""
-    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools", cwd=ROOT)
+    options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
+    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools", **options)
 
 
 def test_the_makefile_opens_this_page():
-    assert f"-m voila {NOTEBOOK} --Voila.config_file_paths=tools" in (ROOT / "Makefile").read_text()
+    command = f"JUPYTER_PATH=tools $(PY) -m voila {NOTEBOOK} --Voila.config_file_paths=tools"
+    assert command in (ROOT / "Makefile").read_text()
+
+
+def brightness(colour):
+    """0 to 255, of a colour as "rgb(r, g, b)"; without transparency."""
+    numbers = [float(number) for number in re.findall(r"[\d.]+", colour)]
+    assert len(numbers) == 3, colour
+    return sum(numbers) / 3
 
 
 def test_a_visitor_draws_and_fills(browser, address):
-    page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.set_default_timeout(PATIENCE_MS)
-    foreign = []
+    foreign, complaints = [], []
+    page.on("console", lambda message: complaints.append(message.text))
 
     def note(route):
         foreign.append(route.request.url)
@@ -40,6 +51,15 @@ def test_a_visitor_draws_and_fills(browser, address):
     canvas = page.locator(".ap canvas")
     page.locator(".ap-foot", has_text="no hole yet").wait_for()
     assert "import" not in page.inner_text("body")  # no code
+    grounds = "['body', '.ap', '.ap-controls select'].map((name) =>"
+    grounds += " getComputedStyle(document.querySelector(name)).backgroundColor)"
+    light = [brightness(colour) for colour in page.evaluate(grounds)]
+    page.emulate_media(color_scheme="dark")
+    dark = [brightness(colour) for colour in page.evaluate(grounds)]
+    assert min(light) > 200 and max(dark) < 80
+    for name in (".ap-bar", ".ap canvas", ".ap-foot", ".ap-controls"):
+        box = page.locator(name).bounding_box()
+        assert box["y"] + box["height"] <= 800  # seen without scrolling
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.4 * box["height"])
     page.mouse.down()
@@ -48,4 +68,6 @@ def test_a_visitor_draws_and_fills(browser, address):
     page.get_by_role("button", name="Fill", exact=True).click()
     page.locator(".ap-foot", has_text="Filled in").wait_for()
     page.context.close()
-    assert not foreign  # the browser refuses before it asks
+    assert not foreign
+    refused = [text for text in complaints if "Content Security Policy" in text]
+    assert not refused  # what the browser refuses it does not ask for

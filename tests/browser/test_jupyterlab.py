@@ -1,11 +1,13 @@
 """Notebook 18 in a real JupyterLab: draw, fill, look at the result.
 
 With STORE_PICTURE=1 the painter as it then looks becomes the notebook's stored output, which stands
-where no widget can: on a page without a kernel.
+where no widget can: on a page without a kernel. So do the outputs of the cell after it. Do this
+after each execution of the notebook.
 """
 
 import base64
 import io
+import json
 import os
 import secrets
 import shutil
@@ -30,6 +32,8 @@ NAME = "18_draw_a_mask.ipynb"
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / NAME
 PATIENCE = 180_000  # ms; a kernel that imports PyTorch on a busy machine takes long
 REACH = 5  # px: the notebook's grow and feather
+NEWS = "@jupyterlab/apputils-extension:announcements"  # its question would lie over the painter
+AFTER = "hole = painter.mask"  # first line of the cell after the painter's
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,6 +56,9 @@ def lab(tmp_path_factory):
     options = [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", "--no-browser"]
     options += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
     options += ["--allow-root"] if os.geteuid() == 0 else []
+    settings = folder / "CONFIG" / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"disabledExtensions": {NEWS: True}}))
     homes = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
@@ -101,8 +108,24 @@ def saved(page, name):
         return np.array(image)
 
 
-def store_picture(png):
-    """Puts a picture into the notebook where the painter's view would be."""
+def run_cell_after_painter(page):
+    """Runs the cell that looks at the mask again; returns its outputs."""
+    page.evaluate(
+        """() => {
+          const { content } = jupyterapp.shell.currentWidget;
+          const source = (cell) => cell.model.sharedModel.getSource();
+          content.activeCellIndex = content.widgets.findIndex((c) => source(c).startsWith(FIRST));
+          content.deselectAll();
+          window.looked = content.activeCell;
+          return jupyterapp.commands.execute("notebook:run-cell");
+        }""".replace("FIRST", f"'{AFTER}'")
+    )
+    outputs = page.evaluate("looked.model.outputs.toJSON()")
+    return [nbformat.from_dict(output) for output in outputs]
+
+
+def store(png, after):
+    """Stores a picture where the painter's view would be, and the outputs of the cell after it."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").save(buffer, "jpeg", quality=80)
     notebook = nbformat.read(NOTEBOOK, 4)
@@ -111,6 +134,11 @@ def store_picture(png):
     cell.outputs = [
         nbformat.v4.new_output("execute_result", data, execution_count=cell.execution_count)
     ]
+    (cell,) = [cell for cell in notebook.cells if cell.source.startswith(AFTER)]
+    for output in after:
+        if "execution_count" in output:
+            output["execution_count"] = cell.execution_count
+    cell.outputs = after
     nbformat.write(notebook, NOTEBOOK)
 
 
@@ -137,8 +165,16 @@ def test_draw_fill_and_save(page, lab):
     page.locator(".ap-controls button", has_text="Fill").click()
     page.locator(".ap-notice", has_text="Filled in").wait_for()
     page.locator(".ap-divider").wait_for()
+    page.mouse.move(0, 0)
+    widget = page.locator(".jp-OutputArea-output:has(.ap-controls)").first
+    widget.scroll_into_view_if_needed()
+    for name in (".ap-bar", ".ap-foot", ".ap-controls"):
+        assert page.locator(name).first.bounding_box()["y"] > 0  # none scrolled away
+    picture = widget.screenshot()
+    after = run_cell_after_painter(page)
+    assert "filled: True" in after[0]["text"] and "hole: 0 " not in after[0]["text"]
     if os.environ.get("STORE_PICTURE"):
-        store_picture(page.locator(".jp-OutputArea-output:has(.ap)").first.screenshot())
+        store(picture, after)
     photo = read_image(next(f for f in load("bundled", "test").files if f.stem == "chelsea"))
     hole, result = saved(page, "save-mask"), saved(page, "save-result")
     assert hole.dtype == bool and 500 < hole.sum() < hole.size / 4

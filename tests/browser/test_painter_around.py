@@ -78,6 +78,90 @@ def test_everything_has_a_name_and_can_be_reached_by_keys(open_painter):
     )
 
 
+def test_keys_are_listed_when_they_are_asked_for(open_painter):
+    page = open_painter()
+    keys = page.page.locator(".ap-help")
+    assert not keys.is_visible()
+    assert not page.page.locator(".ap-divider").is_visible()
+    page.button("help").click()
+    assert keys.is_visible() and page.button("help").get_attribute("aria-pressed") == "true"
+    page.button("help").click()
+    assert not keys.is_visible()
+
+
+def test_undo_goes_on_before_the_first_stroke(open_painter):
+    page = open_painter()
+    page.zoom(1)
+    page.drag([A, B])
+    page.after(lambda: page.key("Control+z"))
+    assert page.button("undo").is_disabled()
+    page.page.evaluate("model.set('past', true)")
+    page.zoom(1)
+    page.drag([A, B])
+    page.after(lambda: page.button("undo").click())
+    assert page.page.evaluate("model.messages.length") == 0  # it was the stroke
+    page.key("Control+z")
+    page.page.wait_for_function("model.messages.length === 1")
+    assert page.page.evaluate("model.messages[0].kind") == "undo"
+
+
+def test_another_state_of_the_same_photo_is_taken_over_whole(open_painter):
+    page = open_painter()
+    page.zoom(1)
+    page.drag([A, B])
+    page.show((640, 480), past=True, shown=2)
+    page.wait_text("no hole yet")
+    page.key("Control+z")  # no stroke of the state before
+    page.page.wait_for_function("model.messages.length === 1")
+
+
+def test_a_kept_picture_can_be_saved(open_painter):
+    page = open_painter()
+    assert page.button("save-result").is_disabled()
+    page.page.evaluate("model.set('kept', true)")
+    page.page.wait_for_selector("[data-name='save-result']:enabled")
+    page.button("save-result").click()
+    page.page.wait_for_function("model.messages.length === 1")
+    assert page.page.evaluate("[model.messages[0].kind, model.messages[0].what]") == [
+        "download",
+        "result",
+    ]
+
+
+def test_each_size_of_photo_has_a_brush_of_its_own(open_painter):
+    page = open_painter()
+    assert page.diameter == 40  # a twelfth of the short side
+    for shown, (size, px) in enumerate((((1, 300), 1), ((4000, 3000), 250)), start=2):
+        page.show(size, shown=shown)
+        assert page.diameter == px
+    page.key("]")
+    chosen = page.diameter
+    page.show(size, shown=4)  # as Keep does
+    assert page.diameter == chosen > 250
+
+
+@pytest.mark.parametrize("size", [(640, 480), (200, 480), (900, 60)])
+def test_the_divider_lies_over_the_picture(open_painter, size):
+    page = open_painter(size)
+    page.page.evaluate("model.set('filled', model.get('photo'))")
+    divider = page.page.locator(".ap-divider")
+    divider.wait_for()
+    page.page.wait_for_function("document.querySelector('.ap-divider').style.width")
+    scale = float(page.page.locator(".ap-foot").inner_text().split("·")[-1].split("%")[0]) / 100
+    for zoom in (None, 0.5):
+        if zoom is not None:
+            page.zoom(zoom)
+            scale = zoom
+            page.page.wait_for_timeout(100)  # a frame
+        stage, lies = page.canvas.bounding_box(), divider.bounding_box()
+        width, height = size[0] * scale, size[1] * scale
+        left = stage["x"] + (stage["width"] - width) / 2
+        assert lies["x"] + 8 == pytest.approx(left, abs=4)  # 8: half of the thumb
+        assert lies["width"] - 16 == pytest.approx(width, abs=8)
+        below = stage["y"] + (stage["height"] + height) / 2
+        assert below - height - 16 < lies["y"] < below
+
+
 def test_the_page_asks_the_network_for_nothing(open_painter):
     page = open_painter()
     page.zoom(2)

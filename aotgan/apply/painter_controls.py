@@ -1,0 +1,79 @@
+"""The row beneath the painter's canvas: model, grow, feather, and what to do with the hole."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from aotgan.models.generator import Generator
+from aotgan.models.weights import shipped_models
+
+MOST_PX = 200  # of grow and feather
+
+Model = Generator | str | Path | None
+Action = Callable[[], None]
+
+
+class Controls(ipywidgets.HBox):
+    """The row beneath the canvas.
+
+    Args:
+        model: as `Painter` takes it.
+        grow: px.
+        feather: px.
+        actions: what the buttons "fill", "cancel", "keep" and "restart" do.
+    """
+
+    def __init__(self, model: Model, grow: int, feather: int, actions: dict[str, Action]):
+        choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
+        if model is not None and model not in shipped_models():
+            label = Path(model).name if isinstance(model, str | Path) else "given generator"
+            choices.insert(0, (label, model))
+        self.model = ipywidgets.Dropdown(
+            options=choices,
+            value=choices[0][1] if model is None else model,
+            description="Model",
+            style={"description_width": "44px"},
+            layout=ipywidgets.Layout(width="220px"),
+        )
+        self.grow = _number(grow, "Grow, px", "enlarges the hole: for outlines that stay")
+        self.feather = _number(feather, "Feather, px", "blends the border of the fill")
+        self.fill = _button("Fill", "fill the hole (Enter)", actions["fill"], "primary")
+        self.cancel = _button("Cancel", "end the fill; nothing is changed", actions["cancel"])
+        self.progress = ipywidgets.FloatProgress(max=1, layout=ipywidgets.Layout(width="140px"))
+        self.keep = _button(
+            "Keep and continue", "draw the next hole on it; Undo takes it back", actions["keep"]
+        )
+        self.restart = _button(
+            "Start over", "back to the original; Undo takes it back", actions["restart"]
+        )
+        parts = [self.model, self.grow, self.feather, self.fill, self.cancel, self.progress]
+        layout = ipywidgets.Layout(flex_flow="row wrap")
+        super().__init__([*parts, self.keep, self.restart], layout=layout)
+        self.add_class("ap-controls")
+
+    def show(self, busy: bool, filled: bool) -> None:
+        """Enables what can be pressed now."""
+        self.fill.disabled = self.restart.disabled = busy
+        self.keep.disabled = busy or not filled
+        self.cancel.layout.display = self.progress.layout.display = None if busy else "none"
+
+
+def _number(value: int, description: str, tooltip: str) -> Any:
+    return ipywidgets.BoundedIntText(
+        value,
+        min=0,
+        max=MOST_PX,
+        description=description,
+        tooltip=tooltip,
+        style={"description_width": "76px"},
+        layout=ipywidgets.Layout(width="146px"),
+    )
+
+
+def _button(text: str, tooltip: str, action: Action, style: str = "") -> Any:
+    layout = ipywidgets.Layout(width="auto")
+    button = ipywidgets.Button(description=text, tooltip=tooltip, button_style=style, layout=layout)
+    button.on_click(lambda _: action())
+    return button
