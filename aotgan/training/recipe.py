@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
@@ -122,8 +123,8 @@ class Recipe(ABC):
 
     def noise(self, done: int) -> torch.Generator:
         """Random numbers of a step: a function of the seed, the step and the process alone."""
-        seed = (self.config.seed * 2**40 + done) * self.fabric.world_size + self.fabric.global_rank
-        return torch.Generator().manual_seed(seed % 2**63)
+        mixed = np.random.SeedSequence([self.config.seed, done, self.fabric.global_rank])
+        return torch.Generator().manual_seed(int(mixed.generate_state(1)[0]))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what the next step depends on."""

@@ -79,10 +79,13 @@ def test_a_run_leaves_weights_state_and_log(straight, tiny):
     assert sorted(path.name for path in straight.iterdir()) == names
     state = load_state(straight / "state.pt")
     assert (state["step"], state["config"]) == (12, averaging(tiny).to_dict())
-    for name, key in (("generator", "generator"), ("generator-ema", "average")):
+    trained = state["recipe"]["networks"]["generator"]
+    for name, part, prefix in (
+        ("generator", trained, ""),
+        ("generator-ema", state["average"], "module."),
+    ):
         weights = load_generator(straight / f"{name}.safetensors").state_dict()
-        prefix = "module." if key == "average" else ""
-        assert all(torch.equal(state[key][prefix + n], value) for n, value in weights.items())
+        assert all(torch.equal(part[prefix + n], value) for n, value in weights.items())
     facts = read_metadata(straight / "generator.safetensors")
     assert facts["step"] == "12" and facts["features"] == "random-2-seed0"
     assert facts["data"].startswith("folder:photographs")

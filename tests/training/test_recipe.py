@@ -51,7 +51,9 @@ def test_a_stopped_run_equals_an_uninterrupted_one(name, tiny, tmp_path):
 def test_equal_seeds_start_from_equal_weights_and_others_do_not(name, tiny):
     states = []
     for seed in (0, 0, 1):
-        recipe = make_recipe(tiny(**settings(name), seed=seed), Fabric("cpu", devices=1))
+        recipe = make_recipe(
+            tiny(**settings(name), seed=seed), Fabric(accelerator="cpu", devices=1)
+        )
         states.append([part.clone() for part in recipe.generator.parameters()])
     assert all(map(torch.equal, states[0], states[1]))
     assert not all(map(torch.equal, states[0], states[2]))
@@ -72,7 +74,7 @@ def test_a_run_in_stages_cannot_be_prolonged(tiny, tmp_path):
 
 def test_the_noise_of_a_step_depends_on_seed_and_step_alone(tiny):
     def draw(seed, done):
-        recipe = make_recipe(tiny(seed=seed), Fabric("cpu", devices=1))
+        recipe = make_recipe(tiny(seed=seed), Fabric(accelerator="cpu", devices=1))
         return torch.rand(3, generator=recipe.noise(done)).tolist()
 
     assert draw(0, 4) == draw(0, 4)
