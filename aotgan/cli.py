@@ -4,17 +4,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
+from aotgan.commands.evaluate import evaluate, show
 from aotgan.commands.inpaint import inpaint
-from aotgan.commands.options import Device, Model
+from aotgan.commands.options import DataRoot, Device
 from aotgan.commands.weights import weights
 from aotgan.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # OpenMP's threads would spin while they wait, which costs more than it gains on a busy machine. Set
 # before torch is imported; a value of the user's stays.
@@ -32,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights, name="weights")
+app.command()(evaluate)
 app.command()(inpaint)
 
 Scale = Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")]
@@ -40,10 +39,6 @@ Seeds = Annotated[str, typer.Option(help="Numbers, by commas.")]
 Data = Annotated[
     str | None,
     typer.Option(help="Image set, or a folder of photographs.", show_default="the scale's"),
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the named image sets.", show_default="$AOTGAN_DATA"),
 ]
 Out = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Workers = Annotated[int, typer.Option(min=-1, help="Loading processes; -1: 2, to 8 on a GPU.")]
@@ -114,7 +109,7 @@ def train(
     if record is None:
         print(f"stopped; the same command goes on with {directory}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-    _show(record.table(record.weights))
+    show(record.table(record.weights))
     print(f"record, weights and samples: {directory}")
 
 
@@ -135,36 +130,6 @@ def list_() -> None:
     print("scales")
     for scale in SCALES.values():
         print(f"  {scale.name:20} {scale.size_px} px, width {scale.width}, {scale.steps} steps")
-
-
-@app.command()
-def evaluate(
-    model: Model = None,
-    scale: Annotated[str, typer.Option(help="Decides size and number of pairs.")] = "smoke",
-    data: Annotated[str, typer.Option(help="Image set, or a folder of photographs.")] = "bundled",
-    data_root: DataRoot = None,
-    device: Device = "cpu",
-    csv: Annotated[
-        Path | None, typer.Option(help="Also write the table here.", show_default="nowhere")
-    ] = None,
-) -> None:
-    """Measures a generator on the fixed image-mask pairs of a scale."""
-    from aotgan.files import write_atomically
-    from aotgan.models.weights import load_generator
-    from aotgan.reproduce.runs import evaluate_generator, evaluation_manifest
-    from aotgan.reproduce.scales import get_scale
-    from aotgan.training.devices import find_device
-    from aotgan.training.loop import check_writable
-
-    size, device = get_scale(scale), find_device(device)
-    if csv is not None:
-        check_writable(csv.parent)
-    generator = load_generator(model, device)
-    manifest = evaluation_manifest(data, size.size_px, scale, data_root)
-    result = evaluate_generator(generator, manifest, size.features, device)
-    _show(result.per_bin)
-    if csv is not None:
-        write_atomically(csv, result.per_bin.to_csv(index=False))
 
 
 @app.command()
@@ -269,12 +234,6 @@ def _numbers(text: str) -> list[int]:
         raise InputError(
             f"seeds {text!r}: expected whole numbers by commas, like 0,1,2."
         ) from error
-
-
-def _show(per_bin: "pd.DataFrame") -> None:
-    """Prints a table of measurements without its intervals."""
-    columns = [name for name in per_bin if not str(name).endswith(("_low", "_high"))]
-    print(per_bin[columns].to_string(index=False, float_format="{:.4f}".format))
 
 
 def main() -> None:

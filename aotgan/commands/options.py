@@ -1,9 +1,14 @@
 """Options that several verbs share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the named image sets.", show_default="$AOTGAN_DATA"),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Model = Annotated[
     str | None,

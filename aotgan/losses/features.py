@@ -6,6 +6,7 @@ paper only says "the i-th layers".
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -29,8 +30,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CALIBRATION_IMAGES, CALIBRATION_SIZE_PX = 4, 128
 
 
-class VGG19Features(nn.Module):
-    """Frozen VGG-19 that returns the activations Eq. 6 and 7 compare, in one forward.
+class VGGFeatures(nn.Module):
+    """Frozen convolutions of a VGG; a subclass says which, and returns their activations.
 
     Gradients flow to the input image, never to the weights.
 
@@ -40,26 +41,44 @@ class VGG19Features(nn.Module):
             are not interchangeable: whoever uses "random" has to say so, and `name` does.
         width: Channels of the first stage; 64 gives VGG's 64, 128, 256, 512, 512.
         seed: Seed of the random weights.
+        raw: Whether the network sees images in [0, 1] as they are, without ImageNet's mean and
+            deviation.
 
     Attributes:
-        name: "vgg19-imagenet" or "random-<width>-seed<seed>", for records and table headers.
+        depth: The number in the network's name.
+        convs_per_stage: Convolutions between two poolings, as far as a loss uses them.
+        name: Which network it is, for records and table headers.
 
     Raises:
         InputError: Unknown `features`, a width that trained weights do not have, a width or seed
             out of range, or trained weights that cannot be downloaded or read.
     """
 
+    depth: int
+    convs_per_stage: Sequence[int]
+    random_name: str
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, features: str = "imagenet", width: int = VGG_WIDTH, seed: int = 0) -> None:
+    def __init__(
+        self,
+        features: str = "imagenet",
+        width: int = VGG_WIDTH,
+        seed: int = 0,
+        raw: bool = False,
+    ) -> None:
         super().__init__()
         check_choice(features, width, seed)
-        self.name = "vgg19-imagenet" if features == "imagenet" else f"random-{width}-seed{seed}"
-        weights = imagenet_weights() if features == "imagenet" else random_weights(width, seed)
+        layers = plan(width, self.convs_per_stage)
+        if features == "imagenet":
+            self.name = f"vgg{self.depth}-imagenet"
+            weights = imagenet_weights(self.depth, self.convs_per_stage)
+        else:
+            self.name = f"{self.random_name}-{width}-seed{seed}"
+            weights = random_weights(layers, seed)
         # on the meta device a convolution draws no default weights, so the global seed is untouched
         self.convs = nn.ModuleDict(
-            {name: nn.Conv2d(i, o, 3, padding=1, device="meta") for name, i, o in plan(width)}
+            {name: nn.Conv2d(i, o, 3, padding=1, device="meta") for name, i, o in layers}
         )
         self.convs.load_state_dict(weights, assign=True)
         # [-1, 1] -> [0, 1] -> ImageNet's mean and deviation, as one multiplication and addition
@@ -67,36 +86,27 @@ class VGG19Features(nn.Module):
             torch.tensor(v, dtype=torch.float32, device="cpu").view(1, 3, 1, 1)
             for v in (IMAGENET_MEAN, IMAGENET_STD)
         )
+        if raw:
+            self.name += "-raw"
+            mean, std = torch.zeros_like(mean), torch.ones_like(std)
         self.register_buffer("scale", 0.5 / std, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
         if features == "random":
             self._normalise(seed)
         self.requires_grad_(False).eval()
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the activations under the names of PERCEPTUAL_LAYERS and STYLE_LAYERS.
-
-        Args:
-            images: RGB, (B, 3, H, W) in [-1, 1], at least 16 x 16.
-
-        Returns:
-            Activations after their ReLU; stage s has shape (B, C_s, H / 2^(s-1), W / 2^(s-1)).
+    def prepare(self, images: Tensor) -> Tensor:
+        """Returns what the first convolution sees of images (B, 3, H, W) in [-1, 1].
 
         Raises:
-            InputError: Not RGB or too small.
+            InputError: Not RGB, or smaller than 16 x 16.
         """
         if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIZE_PX:
             raise InputError(
                 f"images have shape {tuple(images.shape)}, expected (B, 3, H, W) with H and W of "
                 f"at least {MIN_SIZE_PX}"
             )
-        x = images * self.scale + self.shift
-        taps = {}
-        for name, conv in self.convs.named_children():
-            x = activation(x, name, conv)
-            if name in PERCEPTUAL_LAYERS or name in STYLE_LAYERS:
-                taps[name] = x
-        return taps
+        return images * self.scale + self.shift
 
     @torch.no_grad()
     def _normalise(self, seed: int) -> None:
@@ -113,31 +123,62 @@ class VGG19Features(nn.Module):
             x = y / rms  # biases are zero, so scaling the weight scales the activation
 
 
+class VGG19Features(VGGFeatures):
+    """Frozen VGG-19 that returns the activations Eq. 6 and 7 compare, in one forward.
+
+    Arguments and errors are those of `VGGFeatures`; `name` is "vgg19-imagenet" or
+    "random-<width>-seed<seed>", with "-raw" at its end for raw images.
+    """
+
+    depth = 19
+    convs_per_stage = CONVS_PER_STAGE
+    random_name = "random"
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the activations under the names of PERCEPTUAL_LAYERS and STYLE_LAYERS.
+
+        Args:
+            images: RGB, (B, 3, H, W) in [-1, 1], at least 16 x 16.
+
+        Returns:
+            Activations after their ReLU; stage s has shape (B, C_s, H / 2^(s-1), W / 2^(s-1)).
+
+        Raises:
+            InputError: Not RGB or too small.
+        """
+        x = self.prepare(images)
+        taps = {}
+        for name, conv in self.convs.named_children():
+            x = activation(x, name, conv)
+            if name in PERCEPTUAL_LAYERS or name in STYLE_LAYERS:
+                taps[name] = x
+        return taps
+
+
 def activation(x: Tensor, name: str, conv: nn.Module) -> Tensor:
-    """Layer `name` of VGG-19: pooling in front of a stage's first convolution, then conv, ReLU."""
+    """Layer `name` of a VGG: pooling in front of a stage's first convolution, then conv, ReLU."""
     if name.endswith("_1") and name != "relu1_1":
         x = F.max_pool2d(x, 2)
     # in place is safe: it overwrites the convolution's own output, never an activation handed out
     return F.relu(conv(x), inplace=True)
 
 
-def plan(width: int) -> list[tuple[str, int, int]]:
-    """Name, input channels and output channels of each convolution up to relu5_2."""
+def plan(width: int, convs_per_stage: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Name, input channels and output channels of each convolution."""
     layers, channels = [], 3
-    for stage, (convs, factor) in enumerate(
-        zip(CONVS_PER_STAGE, WIDTH_PER_STAGE, strict=True), start=1
-    ):
+    for stage, convs in enumerate(convs_per_stage, start=1):
+        factor = WIDTH_PER_STAGE[stage - 1]
         for index in range(1, convs + 1):
             layers.append((f"relu{stage}_{index}", channels, factor * width))
             channels = factor * width
     return layers
 
 
-def random_weights(width: int, seed: int) -> dict[str, Tensor]:
+def random_weights(layers: Sequence[tuple[str, int, int]], seed: int) -> dict[str, Tensor]:
     """He-initialised weights and zero biases, drawn from a generator of their own."""
     generator = torch.Generator("cpu").manual_seed(seed)
     weights = {}
-    for name, fan_in, out in plan(width):
+    for name, fan_in, out in layers:
         noise = torch.randn(
             (out, fan_in, 3, 3), generator=generator, device="cpu", dtype=torch.float32
         )
@@ -164,15 +205,19 @@ def calibration_images(seed: int) -> Tensor:
     return (0.5 * images).clamp(-1, 1)
 
 
-def imagenet_weights() -> dict[str, Tensor]:
-    """Load torchvision's VGG-19 convolutions, downloading the file on first use.
+def imagenet_weights(depth: int, convs_per_stage: Sequence[int]) -> dict[str, Tensor]:
+    """Load the convolutions of torchvision's VGG, downloading the file on first use.
+
+    Args:
+        depth: 19 or 16.
+        convs_per_stage: Which of them to keep, see `plan`.
 
     Raises:
         InputError: The file is neither in the cache nor downloadable, or is damaged.
     """
-    from torchvision.models import VGG19_Weights
+    from torchvision import models
 
-    entry = VGG19_Weights.IMAGENET1K_V1
+    entry = getattr(models, f"VGG{depth}_Weights").IMAGENET1K_V1
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
     # PyTorch checks a download but never a file that is already there, such as a partial copy
     if path.exists() and not sha256_of(path).startswith(path.stem.split("-")[1]):
@@ -183,21 +228,23 @@ def imagenet_weights() -> dict[str, Tensor]:
         )
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"VGG-19's ImageNet weights could not be loaded ({error}); expected {path}, "
+            f"VGG-{depth}'s ImageNet weights could not be loaded ({error}); expected {path}, "
             f'downloaded from {entry.url}: put that file there, or pass features="random" for a '
             "seeded random network, which gives different losses and has to be reported as such"
         ) from error
     return {
         f"{name}.{kind}": state[f"features.{index}.{kind}"]
-        for (name, _, _), index in zip(plan(VGG_WIDTH), torchvision_indices(), strict=True)
+        for (name, _, _), index in zip(
+            plan(VGG_WIDTH, convs_per_stage), torchvision_indices(convs_per_stage), strict=True
+        )
         for kind in ("weight", "bias")
     }
 
 
-def torchvision_indices() -> list[int]:
-    """Positions of the convolutions in torchvision's `vgg19().features`."""
+def torchvision_indices(convs_per_stage: Sequence[int] = CONVS_PER_STAGE) -> list[int]:
+    """Positions of the convolutions in `features` of torchvision's VGG, by default of VGG-19."""
     indices, position = [], 0
-    for convs in CONVS_PER_STAGE:
+    for convs in convs_per_stage:
         indices += [position + 2 * i for i in range(convs)]  # conv, ReLU, conv, ReLU, ...
         position += 2 * convs + 1  # ... and a pooling
     return indices

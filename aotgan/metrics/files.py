@@ -1,0 +1,271 @@
+"""Measures result files, of whatever program, with the report's protocol.
+
+Three folders hold predictions, photographs and masks of the same names. The numbers are those that
+`aotgan.metrics.report.evaluate` gives to a model: composites on the known pixels, per mask-ratio
+bin, so that another repository's model enters the comparison by its files alone.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aotgan.data.images import image_size, list_images, read_image, to_tensor
+from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask, read_mask
+from aotgan.errors import InputError
+from aotgan.files import sha256_of
+from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics.report import KNOWN_TOLERANCE, Case, Evaluation, evaluate
+
+CENTRE = "centre"  # the bin of centred squares, as in `aotgan.data.manifest`
+BINS = ((0.0, RATIO_BINS[0][0]), *RATIO_BINS, (RATIO_BINS[-1][1], 1.0))
+LABELS = (CENTRE, *map(bin_label, BINS))  # in the order of the table
+ROUNDING = 1.0  # mean grey levels that a correct composite may lose, to a lossy format say
+INVERTED = (
+    "Inside of the holes they agree, as if the masks marked the known pixels: "
+    'white is the hole. For masks whose hole is black, give hole="black" (--hole black).'
+)
+
+
+@dataclass(frozen=True)
+class FilePair:
+    """One photograph, its mask and its prediction.
+
+    Attributes:
+        name: of the three files, below their folders and without the ending.
+        image: name of the first photograph of the same content: pairs of one are correlated.
+        bin: label of the mask-ratio bin, or "centre".
+    """
+
+    name: str
+    image: str
+    bin: str
+    prediction: Path
+    photograph: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Triples of files; iterating reads them as (uint8 (H, W, 3), bool (H, W), pair).
+
+    Attributes:
+        pairs: ordered by bin, then by name.
+        size: (height, width) of all of them, px.
+        hole: "white" or "black", what marks the hole in the masks.
+        hash: SHA-256 over the photographs' files and the masks' pixels: equal for two sets of
+            predictions if they were measured on the same pairs.
+    """
+
+    pairs: tuple[FilePair, ...]
+    size: tuple[int, int]
+    hole: str
+    hash: str
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Case]:
+        """Reads photographs and masks, pair after pair."""
+        for pair in self.pairs:
+            yield read_image(pair.photograph), read_mask(pair.mask, self.hole), pair
+
+
+@dataclass
+class KnownPixels:
+    """How far the predictions are from the photographs, mean grey levels of each.
+
+    Attributes:
+        names: of the predictions.
+        known: in the pixels that were given.
+        hole: in the hole.
+    """
+
+    names: list[str] = field(default_factory=list)
+    known: list[float] = field(default_factory=list)
+    hole: list[float] = field(default_factory=list)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the predictions of the difference in known pixels."""
+        return math.fsum(self.known) / len(self.known)
+
+    @property
+    def worst(self) -> tuple[float, str]:
+        """The largest difference in known pixels, and whose it is."""
+        return max(zip(self.known, self.names, strict=True))
+
+    def look_inverted(self) -> bool:
+        """Whether the predictions are at home where they should not be: in the hole alone."""
+        return self.mean > ROUNDING and 2 * math.fsum(self.hole) < math.fsum(self.known)
+
+
+def pair_files(
+    predictions: str | Path, photographs: str | Path, masks: str | Path, hole: str = "white"
+) -> FileSet:
+    """Pairs three folders by the names of their files, and looks at every mask.
+
+    Sub-folders belong to the names, endings do not: a/b.png is the mask of a/b.jpg.
+
+    Args:
+        predictions: folder of the filled images, composites or not.
+        photographs: folder of the originals.
+        masks: folder of the masks.
+        hole: "white" or "black", the pixels that were to be filled.
+
+    Raises:
+        InputError: no such folder or no image in it, files without their counterparts, another
+            size, or a mask that `aotgan.data.masks.read_mask` refuses.
+    """
+    folders = {
+        "prediction": Path(predictions),
+        "photograph": Path(photographs),
+        "mask": Path(masks),
+    }
+    found = {what: _named(what, folder, [*folders.values()]) for what, folder in folders.items()}
+    _check_names(folders, found)
+    names = sorted(found["photograph"])
+    size = image_size(found["photograph"][names[0]])
+    pairs, digests, first = [], [], dict[str, str]()
+    for name in names:
+        prediction, photograph, path = (files[name] for files in found.values())
+        _check_size(prediction, photograph, found["photograph"][names[0]], size)
+        mask = read_mask(path, hole, size)
+        digests.append((sha256_of(photograph), _digest(mask)))
+        image = first.setdefault(digests[-1][0], name)
+        pairs.append(FilePair(name, image, bin_of(mask), prediction, photograph, path))
+    pairs.sort(key=lambda pair: (LABELS.index(pair.bin), pair.name))
+    content = json.dumps({"size": size, "pairs": sorted(digests)}, separators=(",", ":"))
+    return FileSet(tuple(pairs), size, hole, hashlib.sha256(content.encode()).hexdigest())
+
+
+def evaluate_files(
+    files: FileSet,
+    composite: bool = False,
+    frechet: FrechetDistance | None = None,
+    batch_size: int = 8,
+    progress: bool = True,
+) -> tuple[Evaluation, KnownPixels]:
+    """Measures predictions; their known pixels are replaced by the photographs' in any case.
+
+    Args:
+        files: of `pair_files`.
+        composite: accept predictions whose known pixels differ a lot, the raw output of a network.
+        frechet: the Fréchet distance to compute.
+        batch_size: images at a time.
+        progress: show a progress bar if standard error is a terminal.
+
+    Returns:
+        The measurements, and by how much the known pixels were missed before they were replaced.
+
+    Raises:
+        InputError: a file that cannot be read; without `composite` a prediction whose known pixels
+            differ by more than 8 grey levels on average; masks of the wrong polarity.
+    """
+    predictions = _Predictions(files, composite)
+    result = evaluate(predictions, files, batch_size, frechet, progress)
+    known = predictions.differences
+    if known.look_inverted():
+        raise InputError(
+            f"the known pixels of the predictions differ by {known.mean:.1f} grey levels from the "
+            f"photographs'. {INVERTED}"
+        )
+    return result, known
+
+
+def bin_of(mask: NDArray[np.bool_]) -> str:
+    """Label of a mask's bin: "centre" for the square of Table 2, else that of its hole fraction."""
+    if np.array_equal(mask, centre_mask(*mask.shape)):
+        return CENTRE
+    ratio = mask.mean()
+    return next(bin_label(bounds) for bounds in BINS if ratio < bounds[1] or bounds == BINS[-1])
+
+
+class _Predictions:
+    """Stands where the report expects a model: hands out the files in the order of the pairs."""
+
+    def __init__(self, files: FileSet, composite: bool):
+        self.pairs = iter(files.pairs)
+        self.composite = composite
+        self.differences = KnownPixels()
+
+    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
+        pairs = list(islice(self.pairs, len(images)))
+        filled = torch.stack([to_tensor(read_image(pair.prediction)) for pair in pairs])
+        for pair, *tensors in zip(pairs, filled, images, masks.bool(), strict=True):
+            self._compare(pair, *tensors)
+        return torch.where(masks.bool(), filled, images)
+
+    def _compare(self, pair: FilePair, filled: Tensor, image: Tensor, hole: Tensor) -> None:
+        difference = (filled - image).abs().mean(dim=0, keepdim=True) * 127.5  # (1, H, W)
+        inside = float(difference[hole].mean())
+        known = 0.0 if hole.all() else float(difference[~hole].mean())
+        self.differences.names.append(pair.name)
+        self.differences.known.append(known)
+        self.differences.hole.append(inside)
+        if known > KNOWN_TOLERANCE and not self.composite:
+            advice = (
+                "Do the files belong together, uncropped and in the same colours? For the raw "
+                "output of a network, ask for its composite (--composite)."
+            )
+            raise InputError(
+                f"{pair.prediction}: known pixels differ by {known:.1f} grey levels on average "
+                f"from {pair.photograph}. {INVERTED if 2 * inside < known else advice}"
+            )
+
+
+def _named(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Path]:
+    """The images of a folder by their names; one of the other folders may lie inside."""
+    if not folder.is_dir():
+        raise InputError(f"{what}s {folder}: no such folder. Check the path.")
+    inside = {other.resolve() for other in others} - {folder.resolve()}
+    named: dict[str, Path] = {}
+    for path in list_images(folder):
+        if inside & set(path.resolve().parents) - set(folder.resolve().parents):
+            continue
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in named:
+            raise InputError(
+                f"{path} and {named[name].name} have one name, but files pair by their names. "
+                "Remove or rename one."
+            )
+        named[name] = path
+    if not named:
+        raise InputError(f"{what}s {folder}: no image in this folder. Name a folder with images.")
+    return named
+
+
+def _check_names(folders: dict[str, Path], found: dict[str, dict[str, Path]]) -> None:
+    everything = {name: path for files in found.values() for name, path in files.items()}
+    for what, folder in folders.items():
+        missing = sorted(set(everything) - set(found[what]))
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(everything)} names have no {what} in {folder}, the first "
+                f"is that of {everything[missing[0]]}: expected {folder / missing[0]}.*. Give "
+                "prediction, photograph and mask the same name, and remove what has no counterpart."
+            )
+
+
+def _check_size(prediction: Path, photograph: Path, first: Path, size: tuple[int, int]) -> None:
+    for path, model in ((photograph, first), (prediction, photograph)):
+        found = image_size(path)
+        if found != size:
+            raise InputError(
+                f"{path}: {found[0]} x {found[1]} px (height x width), but {model} has {size[0]} x "
+                f"{size[1]}. One size is measured at a time: give photographs and masks of the "
+                "size that was filled."
+            )
+
+
+def _digest(mask: NDArray[np.bool_]) -> str:
+    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()

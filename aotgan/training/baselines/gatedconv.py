@@ -1,0 +1,82 @@
+"""How GatedConv is trained: L1 and SN-PatchGAN with the hinge loss, nothing else."""
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from aotgan.losses.reconstruction import full_precision, l1_loss
+from aotgan.models.baselines.gatedconv import GatedConv, PatchCritic
+from aotgan.models.inpainter import composite, erase
+from aotgan.training.baselines.critics import pull_on
+from aotgan.training.config import TrainConfig
+from aotgan.training.devices import RunOptions
+from aotgan.training.recipe import Recipe
+
+ADVERSARIAL = 1.0
+
+
+class GatedConvStep(Recipe):
+    """Updates the discriminator, then GatedConv by the updated one.
+
+    Published: Adam at 1e-4, betas (0.5, 0.999), both networks; batch 16 at 256.
+
+    Args:
+        config: what to train.
+        fabric: device and precision.
+        options: compilation and memory layout.
+
+    Attributes:
+        critic: beside `generator` the other plain module.
+
+    Raises:
+        InputError: images whose sides 8 does not divide.
+    """
+
+    generator: GatedConv
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+        super().__init__(config, fabric, options)
+        self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
+        self.run_generator.mark_forward_method("stages")
+        self.reseed()
+        self.critic = PatchCritic(config.discriminator_width)
+        self.run_critic, self.run_optim_d = self.train_network("discriminator", self.critic)
+
+    def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
+        """Updates both networks on a batch; see `Recipe`.
+
+        "reconstruction" is the sum of both predictions' L1 over the whole image.
+        """
+        with self.fabric.autocast():  # which only `forward` has by itself
+            stages = self.run_generator.stages(erase(image, mask, self.generator.fill), mask)
+        z = composite(image, stages.refined, mask)  # (B, 3, H, W)
+        losses = {
+            "reconstruction": l1_loss(stages.coarse, image) + l1_loss(stages.refined, image),
+            "discriminator": self.update_critic(image, z.detach(), mask),
+        }
+        leaf = z.detach().requires_grad_()
+        losses["adversarial"] = -full_precision(self.run_critic(leaf, mask)).mean()
+        pull = pull_on(leaf, ADVERSARIAL * losses["adversarial"], self.fabric)
+
+        self.run_optim_g.zero_grad()
+        self.fabric.backward(losses["reconstruction"] + (z * pull).sum())
+        self.run_optim_g.step()
+        return {name: value.detach() for name, value in losses.items()}
+
+    def update_critic(self, image: Tensor, z: Tensor, mask: Tensor) -> Tensor:
+        """Steps the discriminator on real and completed images and returns its loss.
+
+        Args:
+            image: (B, 3, H, W), real.
+            z: (B, 3, H, W), completed, without a gradient.
+            mask: (B, 1, H, W), shown beside both.
+        """
+        # one pass, so that spectral norms are estimated once and are the same for both
+        scores = self.run_critic(torch.cat([image, z]), torch.cat([mask, mask]))
+        real, fake = full_precision(scores).chunk(2)  # (B, C, h, w) each
+        loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+        self.run_optim_d.zero_grad()
+        self.fabric.backward(loss)
+        self.run_optim_d.step()
+        return loss

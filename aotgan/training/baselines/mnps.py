@@ -1,0 +1,148 @@
+"""Training of MNPS's content network, as the Context Encoder was trained (Pathak et al., 2016)."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from aotgan.errors import InputError
+from aotgan.models.baselines.mnps import (
+    CENTRE_PX,
+    FULL_WIDTH,
+    MNPS,
+    RIM_PX,
+    init_batch_norm,
+    network_input,
+    network_target,
+)
+from aotgan.models.generator import init_normal
+from aotgan.training.config import TrainConfig
+from aotgan.training.devices import RunOptions
+from aotgan.training.recipe import Recipe
+
+ADVERSARIAL = 0.001  # its share of the loss; the squared error has the rest
+RIM_WEIGHT = 10.0  # of the squared error where prediction and known pixels overlap
+CRITIC_RATE = 0.1  # learning rate of the critic, of the content network's
+
+
+class CentreCritic(nn.Module):
+    """Judges the centre of an image: 4x4 convolutions with batch normalisation from the second on.
+
+    The published sigmoid is part of the loss. Weights as those of `ContentNetwork`.
+
+    Args:
+        width: channels of the first convolution, 64 in full.
+    """
+
+    def __init__(self, width: int = FULL_WIDTH):
+        super().__init__()
+        channels = (3, width, 2 * width, 4 * width, 8 * width)
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            layers += [nn.BatchNorm2d(after)] if i else []
+            layers.append(nn.LeakyReLU(0.2))
+        layers.append(nn.Conv2d(channels[-1], 1, 4))
+        self.layers = nn.Sequential(*layers)
+        init_normal(self, width)
+        init_normal(layers[0], FULL_WIDTH)  # sums the same three channels at every width
+        init_batch_norm(self)
+
+    def forward(self, centre: Tensor) -> Tensor:
+        """Maps (B, 3, 64, 64) in [-1, 1] to logits, (B, 1): large for photographs."""
+        return self.layers(centre).flatten(1)
+
+
+class MNPSStep(Recipe):
+    """0.999 squared error and 0.001 binary cross-entropy on the centre at 128 px.
+
+    The squared error counts tenfold on the rim of 4 px where the prediction covers known pixels.
+    First the critic steps, on the photographs and on the predictions, then the content network
+    against the new critic, on the same batch. The texture optimisation has nothing to train.
+
+    The learning rate is the content network's (published: 2e-3); the critic's is a tenth of it.
+
+    Args:
+        config: what to train; the masks must be "centre".
+        fabric: device and precision.
+        options: compilation and memory layout.
+
+    Attributes:
+        critic: the discriminator.
+
+    Raises:
+        InputError: other masks, or a single image a process, for which batch normalisation at the
+            bottleneck of one pixel has no statistics.
+    """
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+        super().__init__(config, fabric, options)
+        if config.data.masks != "centre":
+            raise InputError(
+                f"masks={config.data.masks!r}: MNPS learns centred squares alone; give 'centre'."
+            )
+        if config.optim.batch_size // fabric.world_size < 2:
+            raise InputError(
+                f"batch_size={config.optim.batch_size} on {fabric.world_size} processes: MNPS "
+                "needs at least 2 images on each."
+            )
+        generator = cast(MNPS, self.generator)
+        # loaded now, so that missing weights are noticed before the training
+        self.features_name = generator.features(fabric.device, torch.get_default_dtype()).name
+        self.run_content, self.run_optim_g = self.train_network("generator", generator.content)
+        self.reseed()
+        self.critic = CentreCritic(config.discriminator_width)
+        self.run_critic, self.run_optim_d = self.train_network(
+            "discriminator", self.critic, CRITIC_RATE * config.optim.learning_rate
+        )
+        self.weight = rim_weight(fabric.device)
+
+    def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
+        """Updates both networks on a batch; see `Recipe`."""
+        target = network_target(image)  # (B, 3, 64, 64)
+        prediction = self.run_content(network_input(image))
+        loss_d = self.update_critic(target, prediction.detach())
+        pull, adversarial = self.judge(prediction)
+
+        reconstruction = (self.weight * (prediction - target).square()).mean()
+        total = (1 - ADVERSARIAL) * reconstruction + (prediction * pull).sum()
+        self.run_optim_g.zero_grad()
+        self.fabric.backward(total)
+        self.run_optim_g.step()
+        return {
+            "reconstruction": reconstruction.detach(),
+            "adversarial": adversarial,
+            "discriminator": loss_d,
+        }
+
+    def update_critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Steps the critic on two batches, each normalised by itself; returns its loss."""
+        loss = entropy(self.run_critic(real), 1.0) + entropy(self.run_critic(fake), 0.0)
+        self.run_optim_d.zero_grad()
+        self.fabric.backward(loss)
+        self.run_optim_d.step()
+        return loss.detach()
+
+    def judge(self, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the weighted adversarial gradient with respect to the prediction, and the loss.
+
+        The gradient is taken into a copy of the prediction alone, never into the critic.
+        """
+        leaf = prediction.detach().requires_grad_()
+        loss = entropy(self.run_critic(leaf), 1.0)
+        self.fabric.backward(ADVERSARIAL * loss, inputs=[leaf])
+        return cast(Tensor, leaf.grad), loss.detach()
+
+
+def entropy(logits: Tensor, label: float) -> Tensor:
+    """Binary cross-entropy of logits of any shape with one label for all."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def rim_weight(device: torch.device) -> Tensor:
+    """Weights of the squared error, (1, 1, 64, 64): 10 on the rim, 1 inside."""
+    weight = torch.full((1, 1, CENTRE_PX, CENTRE_PX), RIM_WEIGHT, device=device)
+    weight[:, :, RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = 1.0
+    return weight

@@ -1,0 +1,153 @@
+"""How PEN-Net is trained: L1 of hole, rest and pyramid, and a patch discriminator."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from aotgan.errors import InputError
+from aotgan.losses.reconstruction import full_precision, l1_loss
+from aotgan.models.baselines.pennet import PENNet, Stages
+from aotgan.models.generator import init_normal
+from aotgan.models.inpainter import composite, erase
+from aotgan.training.config import TrainConfig
+from aotgan.training.devices import RunOptions
+from aotgan.training.recipe import Recipe
+
+HOLE, VALID, PYRAMID, ADVERSARIAL = 6.0, 1.0, 0.5, 0.1
+STRIDES = (2, 2, 2, 1)  # of the layers before the last
+SMALLEST = 48  # pixels that still have a score
+TINY = 1e-8  # share of a hole below that of any pixel
+
+
+class PatchDiscriminator(nn.Module):
+    """Five 5x5 convolutions; the first four with spectral normalisation and without bias.
+
+    Args:
+        width: channels of the first layer, 64 as published; the others have 2, 4 and 8 times that.
+            Weights as of `init_normal`, 0.02 as published.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        channels = (3, width, 2 * width, 4 * width, 8 * width)
+        layers: list[nn.Module] = []
+        for before, after, stride in zip(channels, channels[1:], STRIDES, strict=False):
+            conv = nn.Conv2d(before, after, 5, stride, padding=1, bias=False)
+            init_normal(conv, width)
+            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
+        last = nn.Conv2d(channels[-1], 1, 5, padding=1)
+        init_normal(last, width)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Maps images (B, 3, H, W) in [-1, 1] to scores (B, 1, about H / 8 - 5, ...).
+
+        Raises:
+            InputError: another shape, or an image too small to have a score.
+        """
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < SMALLEST:
+            raise InputError(
+                f"image {tuple(image.shape)}: the discriminator needs (B, 3, H, W) with at least "
+                f"{SMALLEST} pixels on each side."
+            )
+        return self.layers(image)
+
+
+class PENNetStep(Recipe):
+    """Updates PEN-Net and its discriminator on a batch.
+
+    One pass of the discriminator on the composite serves both players, so that the generator
+    learns from the discriminator of before its step; released, from that of after it.
+
+    Published: Adam at 1e-4, betas (0.5, 0.999), for both networks; batch 16 at 256; hinge losses,
+    as for CelebA-HQ and Places2.
+
+    Args:
+        config: what to train.
+        fabric: device and precision.
+        options: compilation and memory layout.
+
+    Attributes:
+        discriminator: beside `generator` the other plain module.
+
+    Raises:
+        InputError: training images that PEN-Net's levels do not divide.
+    """
+
+    generator: PENNet
+
+    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+        super().__init__(config, fabric, options)
+        self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
+        self.run_generator.mark_forward_method("stages")
+        self.reseed()
+        self.discriminator = PatchDiscriminator(config.discriminator_width)
+        self.run_discriminator, self.run_optim_d = self.train_network(
+            "discriminator", self.discriminator
+        )
+
+    def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
+        """Updates both networks on a batch; see `Recipe`."""
+        masked = erase(image, mask, self.generator.fill)
+        with self.fabric.autocast():  # on one device, Fabric applies it to `forward` alone
+            made: Stages = self.run_generator.stages(masked, mask)
+        z = composite(image, made.prediction, mask)  # (B, 3, H, W)
+        losses = reconstruction_losses(image, made, mask)
+        pull, adversarial = self.update_discriminator(image, z)
+        total = (
+            HOLE * losses["hole"]
+            + VALID * losses["valid"]
+            + PYRAMID * losses["pyramid"]
+            + (z * pull).sum()  # the same gradient as that of the weighted adversarial loss
+        )
+        self.run_optim_g.zero_grad()
+        self.fabric.backward(total)
+        self.run_optim_g.step()
+        return {name: value.detach() for name, value in (losses | adversarial).items()}
+
+    def update_discriminator(self, image: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Steps D by its hinge loss and returns the gradient that z gets from the one of before."""
+        leaf = z.detach().requires_grad_()
+        real = full_precision(self.run_discriminator(image))
+        fake = full_precision(self.run_discriminator(leaf))  # (B, 1, h, w)
+        loss_g = -fake.mean()
+        # into `leaf` alone; by way of Fabric, which mixed precision insists on
+        self.fabric.backward(ADVERSARIAL * loss_g, inputs=[leaf], retain_graph=True)
+        pull, leaf.grad = cast(Tensor, leaf.grad), None  # (B, 3, H, W)
+
+        loss_d = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+        self.run_optim_d.zero_grad()
+        self.fabric.backward(loss_d)
+        self.run_optim_d.step()
+        return pull, {"discriminator": loss_d, "adversarial": loss_g}
+
+
+def reconstruction_losses(image: Tensor, made: Stages, mask: Tensor) -> dict[str, Tensor]:
+    """L1 of the hole, of what is known, and of all side outputs together, without weights.
+
+    Args:
+        image: (B, 3, H, W) in [-1, 1].
+        made: what PEN-Net made of it.
+        mask: (B, 1, H, W) in {0, 1}, 1 = hole. The first two losses are means over that part of
+            the batch, 0 for an empty part.
+    """
+    sides = [l1_loss(side, shrink(image, side)) for side in made.sides]
+    return {
+        "hole": part_loss(image, made.prediction, mask),
+        "valid": part_loss(image, made.prediction, 1 - mask),
+        "pyramid": torch.stack(sides).sum(),
+    }
+
+
+def part_loss(image: Tensor, prediction: Tensor, part: Tensor) -> Tensor:
+    """Mean absolute difference where `part`, (B, 1, H, W), is 1."""
+    return l1_loss(prediction * part, image * part) / part.mean().clamp(min=TINY)
+
+
+def shrink(image: Tensor, side: Tensor) -> Tensor:
+    """Image at the size of a side output, bilinear with aligned corners as released."""
+    return F.interpolate(image, size=side.shape[2:], mode="bilinear", align_corners=True)

@@ -1,0 +1,127 @@
+"""`aotgan evaluate`: a model or result files, the table, and what is written beside it."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from aotgan import cli
+from aotgan.data.masks import centre_mask
+from aotgan.metrics import protocol
+from aotgan.models.generator import Generator
+from aotgan.models.weights import save_generator
+
+FILES = "evaluate --pred pred --real real --masks masks"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with three photographs, masks and filled images."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for number, name in enumerate("abc"):
+        image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        mask = centre_mask(32, 32, 10 + 4 * number)
+        filled = np.where(mask[..., None], np.uint8(128), image)
+        for folder, array in (("real", image), ("masks", mask), ("pred", filled)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / folder / f"{name}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def aotgan(monkeypatch, capsys):
+    """Runs the command line; returns its exit status and what it printed."""
+
+    def call(text):
+        monkeypatch.setattr(sys, "argv", ["aotgan", *text.split()])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return stopped.value.code, *capsys.readouterr()
+
+    return call
+
+
+def test_files_are_measured_by_themselves(place, aotgan):
+    status, out, err = aotgan(f"{FILES} --csv table.csv --out results")
+    assert (status, err) == (0, "")
+    head, *rows = out.splitlines()
+    assert head.split()[:4] == ["bin", "n", "images", "identical"] and "_low" not in head
+    assert [row.split()[0] for row in rows] == ["centre", "1-10%", "30-40%", "all"]
+    table, pairs = pd.read_csv("table.csv"), pd.read_csv("results/pairs.csv")
+    assert table["bin"].tolist() == ["centre", "1-10%", "30-40%", "all"] and "psnr_low" in table
+    assert pairs["image"].tolist() == ["b", "a", "c"]
+    record = json.loads((place / "results/evaluation.json").read_text())
+    about = record["evaluation"]
+    assert about["name"] == "pred" and about["pairs"] == about["images"] == 3
+    assert about["size_px"] == [32, 32] and len(about["manifest_sha256"]) == 64
+    assert about["known_pixels_off_by"] == {"mean": 0, "worst": 0}
+    assert record["protocol"]["metrics"] == protocol()["metrics"]
+    assert "random" in record["protocol"]["frechet"]["name"]
+    assert record["metrics"][-1]["l1"] == pytest.approx(table["l1"].iloc[-1], rel=1e-5)
+    assert record["metrics"][0]["fd"] is None, "of one image there is no distance"
+    assert str(place) not in json.dumps(record)
+
+
+def test_pixels_that_were_replaced_are_told(place, aotgan):
+    image = np.array(Image.open("pred/a.png"))
+    image[0] ^= 8
+    Image.fromarray(image).save("pred/a.png")
+    status, _, err = aotgan(FILES)
+    assert status == 0
+    assert err.startswith("note: known pixels of the predictions are off by 0.09 grey levels")
+    assert "at most by 0.28 (a)" in err and err.count("\n") == 1
+
+
+def test_raw_outputs_need_a_word(place, aotgan):
+    Image.fromarray(np.full((32, 32, 3), 128, np.uint8)).save("pred/b.png")
+    status, out, err = aotgan(FILES)
+    assert (status, out) == (2, "") and "pred/b.png: known pixels differ by" in err
+    assert "--composite" in err and err.count("\n") == 1
+    status, out, err = aotgan(f"{FILES} --composite")
+    assert status == 0 and "all" in out and "note: known pixels" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("evaluate --pred pred", "all of --pred, --real and --masks"),
+        (f"{FILES} --model aotgan-demo", "of no use with --pred"),
+        (f"{FILES} --scale smoke", "of no use with --pred"),
+        (f"{FILES} --data bundled", "of no use with --pred"),
+        (f"{FILES} --features vgg", "features='vgg' is not known"),
+        (f"{FILES} --hole grey", 'hole="grey"'),
+        (f"{FILES} --hole black", "known pixels differ by .*white is the hole"),
+        (f"{FILES} --out real/a.png", "cannot write in real/a.png"),
+        (f"{FILES} --csv real/a.png/table.csv", "cannot write in real/a.png"),
+        (f"{FILES} --device gpu", "device='gpu'"),
+        ("evaluate --pred absent --real real --masks masks", "predictions absent: no such folder"),
+        ("evaluate --composite", "of no use without --pred"),
+        ("evaluate --hole black", "of no use without --pred"),
+        ("evaluate --features vgg", "features='vgg': choose one of inception, random"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(place, aotgan, words, expected):
+    if "--hole black" in words and "--pred" in words:
+        for path in (place / "pred").iterdir():  # good only where the masks say so
+            if path.name != "c.png":
+                for folder in ("pred", "real", "masks"):
+                    (place / folder / path.name).unlink()
+    status, out, err = aotgan(words)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert pd.Series([err]).str.contains(expected).all(), err
+
+
+def test_a_model_is_recorded_alike(place, aotgan):
+    save_generator(Generator(width=2, blocks=1, rates=(1,)), place / "g.safetensors")
+    status, out, _ = aotgan("evaluate --model g.safetensors --scale smoke --out results")
+    assert status == 0 and out.splitlines()[-1].split()[0] == "all"
+    record = json.loads((place / "results/evaluation.json").read_text())
+    about = record["evaluation"]
+    assert (about["name"], about["pairs"], about["size_px"]) == ("bundled", 24, 64)
+    assert len(pd.read_csv("results/pairs.csv")) == 24
+    assert set(record) == {"format", "evaluation", "protocol", "metrics", "environment"}

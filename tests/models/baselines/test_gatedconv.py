@@ -1,0 +1,115 @@
+"""GatedConv against a plain walk through the published table of layers, and its critic."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from two_stage_reference import example, parameters, plain
+
+from aotgan.errors import InputError
+from aotgan.models.baselines.gatedconv import GatedConv, PatchCritic
+from aotgan.models.registry import build
+
+
+def gated(y, f):
+    half = y.shape[1] // 2
+    return f(y[:, :half]) / (1 + torch.exp(-y[:, half:]))
+
+
+def strong(model):
+    """With weights that do not fade and with biases."""
+    for p in model.parameters():
+        torch.nn.init.normal_(p, 0, 0.3)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("width", "count", "millions"),
+    [(48, 4_052_478, 4.05), (24, 1_017_954, 1.02), (12, 256_908, 0.26)],
+)
+def test_size_is_the_published_one(width, count, millions):
+    assert parameters(GatedConv(width)) == count
+    assert round(count / 1e6, 2) == millions
+
+
+def test_the_prediction_is_that_of_the_table():
+    model = strong(GatedConv(4).double())
+    image, mask = (x.double() for x in example())
+    made = model.stages(image, mask)
+    coarse, refined = plain(model, image, mask, gated, torch.tanh, False)
+    torch.testing.assert_close(made.coarse, coarse)
+    torch.testing.assert_close(made.refined, refined)
+    torch.testing.assert_close(model(image, mask), refined)
+    assert coarse.std() > 0.05 and refined.std() > 0.05
+
+
+def test_every_weight_has_a_gradient():
+    model = strong(GatedConv(8))
+    made = model.stages(*example())
+    (made.coarse.square().sum() + made.refined.square().sum()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert all((p.grad != 0).any() for p in model.parameters())
+
+
+def test_a_batch_is_its_images():
+    model = strong(GatedConv(4))
+    image, mask = example(batch=3)
+    alone = [model(image[i : i + 1], mask[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(model(image, mask), torch.cat(alone), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [8, 64, 128])
+def test_sizes(size):
+    image, mask = example((size, size), 1)
+    with torch.no_grad():
+        assert GatedConv(4)(image, mask).shape == image.shape
+
+
+@pytest.mark.parametrize("width", [0, -4, 6])
+def test_a_width_that_cannot_be_quartered_is_refused(width):
+    with pytest.raises(InputError, match="multiple of 4"):
+        GatedConv(width)
+
+
+def test_config_builds_the_same_network():
+    again = build(GatedConv(4).config)
+    assert isinstance(again, GatedConv) and parameters(again) == parameters(GatedConv(4))
+
+
+def test_critic_has_the_published_size():
+    assert parameters(PatchCritic()) == 5_946_816
+
+
+def test_every_element_of_the_critics_map_is_a_score():
+    critic = PatchCritic(2).double()
+    image, mask = (x.double() for x in example((64, 128)))
+    critic(image, mask)
+    critic.eval()  # what follows sees the same estimate of the norms
+    x = torch.cat([image, mask], 1)
+    convs = [m for m in critic.modules() if isinstance(m, torch.nn.Conv2d)]
+    channels = (4, 2, 4, 8, 8, 8, 8)
+    for conv, before, after in zip(convs, channels, channels[1:], strict=False):
+        assert conv.weight.shape == (after, before, 5, 5)
+        x = F.leaky_relu(F.conv2d(x, conv.weight, conv.bias, 2, 2), 0.2)
+    torch.testing.assert_close(critic(image, mask), x)
+    assert x.shape == (2, 8, 1, 2) and len(convs) == 6
+
+
+def test_critic_has_layers_of_norm_one():
+    critic = PatchCritic(4)
+    for _ in range(60):
+        critic(*example())
+    for conv in critic.modules():
+        if isinstance(conv, torch.nn.Conv2d):
+            norm = torch.linalg.matrix_norm(conv.weight.flatten(1), 2)
+            torch.testing.assert_close(norm, torch.ones(()), atol=0.02, rtol=0)
+
+
+def test_critic_sees_the_mask():
+    critic = PatchCritic(2).eval()
+    image, mask = example()
+    assert not torch.equal(critic(image, mask), critic(image, 1 - mask))
+
+
+def test_a_critic_without_channels_is_refused():
+    with pytest.raises(InputError, match="at least 1"):
+        PatchCritic(0)

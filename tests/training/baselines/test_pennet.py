@@ -1,0 +1,165 @@
+"""PEN-Net's step against a plain formulation in double precision; what it updates; resuming."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+
+from aotgan.errors import InputError
+from aotgan.training.baselines.pennet import PatchDiscriminator, PENNetStep, reconstruction_losses
+from aotgan.training.recipe import make_recipe
+
+
+@pytest.fixture
+def double():
+    """New tensors have 64 bits, so that rounding hides nothing."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def config(tiny):
+    def make(**settings):
+        own = {"generator": {"model": "pen-net", "width": 4}, "objective": "published"}
+        return tiny(**own | {"size_px": 64, "discriminator_width": 2} | settings)
+
+    return make
+
+
+def example(seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    image = F.interpolate(torch.rand(2, 3, 8, 8, generator=generator), size=(64, 64)) * 2 - 1
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[0, :, 6:40, 9:33] = 1
+    mask[1, :, 21:30, 30:] = 1
+    return image, mask
+
+
+def make(config, precision="32-true"):
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+    fabric.launch()
+    step = make_recipe(config, fabric)
+    assert isinstance(step, PENNetStep)
+    return step
+
+
+def plain_losses(step, image, mask):
+    """Losses by sums over pixels, from passes of their own for each player; nothing is updated."""
+    hole = mask.bool()
+    made = step.generator.stages(torch.where(hole, 1.0, image), mask)
+    error = (made.prediction - image).abs()
+    z = torch.where(hole, made.prediction, image)
+    inside, outside = hole.expand_as(error), ~hole.expand_as(error)
+    losses = {"hole": error[inside].mean(), "valid": error[outside].mean(), "pyramid": 0}
+    for level, side in enumerate(made.sides):
+        size = (32 // 2**level,) * 2
+        target = F.interpolate(image, size, mode="bilinear", align_corners=True)
+        losses["pyramid"] += (side - target).abs().sum() / target.numel()
+    d = step.discriminator
+    real, fake = d(image), d(z.detach())
+    losses["discriminator"] = ((1 - real).clamp(min=0).mean() + (1 + fake).clamp(min=0).mean()) / 2
+    d.eval()  # the same weights as in d(z.detach()): no power iteration
+    losses["adversarial"] = -d(z).mean()
+    d.train()
+    weights = {"hole": 6, "valid": 1, "pyramid": 0.5, "adversarial": 0.1}
+    return losses, sum(weight * losses[name] for name, weight in weights.items())
+
+
+def gradients(network):
+    return [parameter.grad for parameter in network.parameters()]
+
+
+def assert_close(found, expected, tolerance=1e-9):
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).abs().max() <= tolerance * b.abs().max() + 1e-14
+
+
+def test_a_step_equals_separate_passes(double, config):
+    image, mask = example()
+    step = make(config())
+    losses, total = plain_losses(step, image, mask)
+    g = torch.autograd.grad(total, list(step.generator.parameters()), retain_graph=True)
+    d = torch.autograd.grad(losses["discriminator"], list(step.discriminator.parameters()))
+
+    step = make(config())  # the same weights and power-iteration vectors again
+    before = copy.deepcopy(step.networks)
+    found = step(image, mask)
+    assert found.keys() == losses.keys()
+    assert_close([found[name] for name in losses], [value.detach() for value in losses.values()])
+    assert_close(gradients(step.generator), g)
+    assert_close(gradients(step.discriminator), d)
+    assert set(step.networks) == set(step.optimisers) == {"generator", "discriminator"}
+    for name, network in step.networks.items():
+        old = list(before[name].parameters())
+        moved = [not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True)]
+        # the bias of the scores cancels as long as none is beyond the hinge's margin
+        assert moved == [key != "layers.8.bias" for key, _ in network.named_parameters()], name
+
+
+@pytest.mark.parametrize("part", ["hole", "valid"])
+def test_an_empty_part_costs_nothing(config, part):
+    image, mask = example()
+    mask = torch.full_like(mask, float(part == "valid"))
+    step = make(config())
+    losses = reconstruction_losses(image, step.generator.stages(image, mask), mask)
+    assert losses[part] == 0
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(loss.isfinite() for loss in step(image, mask).values())
+
+
+def test_resuming_continues_exactly(config):
+    batches = [example(seed) for seed in range(3)]
+    straight = make(config())
+    straight(*batches[0], 0)
+    state = copy.deepcopy(straight.state_dict())
+    expected = [straight(*batches[i], i) for i in (1, 2)]
+
+    resumed = make(config())
+    resumed.load_state_dict(state)
+    assert [resumed(*batches[i], i) for i in (1, 2)] == expected
+    for name, network in straight.networks.items():
+        for a, b in zip(network.parameters(), resumed.networks[name].parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_mixed_precision_applies_to_the_generator(config):
+    step = make(config(precision="bf16-mixed"), "bf16-mixed")
+    types = []
+    step.generator.head[2].register_forward_hook(lambda *a: types.append(a[2].dtype))
+    losses = step(*example())
+    assert types == [torch.bfloat16]
+    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+    assert all(p.dtype == torch.float32 for p in step.generator.parameters())
+
+
+def test_optimisers_and_widths_are_those_of_the_configuration(config):
+    step = make(config(learning_rate=3e-4, betas=(0.5, 0.999), discriminator_width=3))
+    for optimiser in step.optimisers.values():
+        assert optimiser.param_groups[0]["lr"] == 3e-4
+        assert optimiser.param_groups[0]["betas"] == (0.5, 0.999)
+    assert step.discriminator.layers[0].out_channels == 3
+
+
+def test_discriminator():
+    torch.manual_seed(0)
+    network = PatchDiscriminator()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 4_318_401
+    deviation = network.layers[6].parametrizations.weight.original.std().item()
+    assert deviation == pytest.approx(0.02, rel=0.02)
+    convs = list(network.layers[::2])
+    assert [conv.stride for conv in convs] == [(s, s) for s in (2, 2, 2, 1, 1)]
+    assert [conv.out_channels for conv in convs] == [64, 128, 256, 512, 1]
+    assert [conv.bias is not None for conv in convs] == [False] * 4 + [True]
+    small = PatchDiscriminator(2)
+    assert small(torch.zeros(2, 3, 64, 64)).shape == (2, 1, 3, 3)
+    assert small(torch.zeros(2, 3, 48, 48)).shape == (2, 1, 1, 1)
+    with pytest.raises(InputError, match="at least 48 pixels"):
+        small(torch.zeros(2, 3, 47, 64))
+
+
+def test_images_that_the_levels_do_not_divide_are_refused(config):
+    with pytest.raises(InputError, match="multiple of 64"):
+        make(config(size_px=96))
