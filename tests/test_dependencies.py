@@ -30,7 +30,12 @@ LOCK = {requirement.name: requirement for requirement in map(Requirement, LOCK_L
 PYTHONS = ("3.11.2", "3.12.0", "3.13.0")
 
 # Modules that a machine without Jupyter does not load.
-NOTEBOOK_MODULES = {"apply/painter.py", "apply/study.py", "reproduce/notebooks.py"}
+NOTEBOOK_MODULES = {
+    "apply/painter.py",
+    "apply/painter_controls.py",
+    "apply/study.py",
+    "reproduce/notebooks.py",
+}
 NEEDED_WITHOUT_IMPORT = {
     "scikit-image": "its photographs are in the data set 'bundled'",
     "scikit-learn": "its photographs are in the data set 'bundled'",

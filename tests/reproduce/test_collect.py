@@ -17,6 +17,7 @@ from aotgan.reproduce.runs import run_directory
 LOG = "step,reconstruction,style,images_per_s,seconds\n10,0.5,0.002,5.0,1.0\n20,0.4,0.001,5.0,2.0\n"
 METRICS = ("l1", "l1_hole", "psnr", "ssim")
 FILES = {"aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png"}
+FILES |= {"table1.md", "table1.csv", "table1.tex"}
 
 
 def make_record(experiment, seed, data="bundled", ema=False):
@@ -26,7 +27,7 @@ def make_record(experiment, seed, data="bundled", ema=False):
         experiment=experiment,
         scale="smoke",
         seed=seed,
-        config={"seed": seed},
+        config={"seed": seed, "generator": {}},
         features="random-16-seed0",
         steps=20,
         images_seen=160,
@@ -50,6 +51,7 @@ def make_run(tmp_path):
         name = "generator-ema.safetensors" if "ema" in record.metrics else "generator.safetensors"
         save_generator(generator, folder / name)
         (folder / "log.csv").write_text(LOG)
+        (folder / "pairs.csv").write_text("weights,bin,image\nraw,all,a\n")
         if finished:
             save_record(record, folder / "record.json")
         return folder
@@ -70,6 +72,7 @@ def test_finished_runs_become_tables_figures_and_records(tmp_path, make_run):
     for seed, folder in enumerate(folders):
         originals[f"records/aotgan-seed{seed}.json"] = folder / "record.json"
         originals[f"records/aotgan-seed{seed}.csv"] = folder / "log.csv"
+        originals[f"records/aotgan-seed{seed}-pairs.csv"] = folder / "pairs.csv"
     assert files.keys() == FILES | originals.keys()
     for name, original in originals.items():
         assert files[name].read_bytes() == original.read_bytes()

@@ -2,14 +2,20 @@
 
 import json
 import re
+from fractions import Fraction
 
 import pytest
 
 from aotgan.errors import InputError
-from aotgan.models.generator import Generator
+from aotgan.models.registry import build, model_class, split_config
 from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment
 from aotgan.reproduce.scales import RANDOM_STYLE, SCALES, get_scale, make_config
 from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
+
+
+def published_width(config):
+    return model_class(split_config(config.generator)[0]).published_width
+
 
 RUNS = [(experiment, scale) for experiment in EXPERIMENTS for scale in SCALES]
 
@@ -20,14 +26,16 @@ def test_every_run_is_a_configuration(experiment, scale):
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     images = size.sets[EXPERIMENTS[experiment].subject]
     assert (config.seed, config.data.name, config.data.size_px) == (2, images, size.size_px)
-    assert config.generator["width"] == config.discriminator_width == size.width
+    assert config.discriminator_width == size.width
+    share = Fraction(size.width, 64)
+    assert config.generator["width"] == share * published_width(config)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_network_of_every_experiment_can_be_built(experiment):
     smallest = min(SCALES.values(), key=lambda scale: scale.size_px)
-    generator = Generator(**make_config(experiment, smallest.name).generator)
-    assert generator.min_side <= smallest.size_px
+    model = build(make_config(experiment, smallest.name).generator)
+    assert model.min_side <= smallest.size_px and smallest.size_px % model.multiple == 0
 
 
 def test_the_papers_scale_has_the_papers_settings():

@@ -165,6 +165,15 @@ def test_layers_are_connected_as_published():
     assert torch.equal(net(black, mask), made.refined)
 
 
+def test_pictures_are_clipped():
+    net = network()
+    for layer in (net.coarse[-1], net.refine.head[1]):
+        layer.features.bias.data += 9
+    image, mask = example()
+    made = net.stages(image * (1 - mask), mask)
+    assert made.coarse.max() == made.refined.max() == 1
+
+
 def test_published_layers():
     def layers(part):
         kinds = [m.features for m in part.modules() if isinstance(m, LightGatedConv)]
@@ -249,8 +258,8 @@ def test_residuals_are_aggregated_by_the_attention(times):
         [image[..., i::times, j::times] for i, j in itertools.product(range(times), repeat=2)]
     ).mean(0)
     made = net.stages(low * (1 - low_mask), low_mask)
-    filled = torch.where(low_mask.bool(), made.refined, low)
-    big = F.interpolate(filled, scale_factor=times, mode="bilinear", align_corners=False)
+    known = low * (1 - low_mask)
+    big = F.interpolate(known, scale_factor=times, mode="bilinear", align_corners=False)
     residual = torch.where(mask.bool(), 0.0, image - big)
     patch = 16 * times
     expected = F.interpolate(made.refined, scale_factor=times, mode="bilinear", align_corners=False)
@@ -292,7 +301,16 @@ def test_hole_of_a_large_image_is_not_looked_at():
     other = torch.where(mask.bool(), -image, image)
     found = net.complete_large(image, mask, 2)
     assert torch.equal(found, net.complete_large(other, mask, 2))
-    assert found.abs().max() <= 1
+
+
+def test_detail_does_not_leave_the_range():
+    times = 2
+    net = network()
+    _, mask, _ = large_example(times)
+    checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).tile(64, 64).expand(2, 3, -1, -1)
+    net.refine.head[1].features.bias.data += 9
+    found = net.predict_large(checks, mask, times)
+    assert 0 < found.min() < 1 == found.max()
 
 
 @pytest.mark.parametrize("times", [0, 3, 4])
