@@ -198,8 +198,7 @@ class HiFill(Inpainter):
         "published for 512 pixels alone.",
         "Convolutions are padded evenly on all sides and pixels have their centres in common when "
         "they are resized, unlike in TensorFlow.",
-        "Residuals of a large image are taken from the filled small one, and neither they nor the "
-        "blend look into the hole.",
+        "The blend of a large result with its image never looks into the hole.",
         "The three critic steps see the generator's batch instead of batches of their own.",
     )
     multiple = CELL
@@ -283,8 +282,8 @@ class HiFill(Inpainter):
         low_mask = F.max_pool2d(mask, times)  # (B, 1, H, W), a block with any hole is hole
         low = erase(F.avg_pool2d(image, times), low_mask, self.fill)  # (B, 3, H, W)
         made = self.stages(low, low_mask)
-        filled = composite(low, made.refined, low_mask)
-        residual = erase(image - enlarge(filled, times), mask)  # (B, 3, t H, t W)
+        # the hole and the cells around it, where residuals mean nothing, have no weight
+        residual = image - enlarge(low, times)  # (B, 3, t H, t W)
         detail = paste(made.weights, residual, side=unit, stride=unit)
         return (enlarge(made.refined, times) + detail).clamp(-1, 1)
 
