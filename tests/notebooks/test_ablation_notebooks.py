@@ -115,7 +115,7 @@ def test_without_records_it_says_so_and_with_train_it_trains(execute, tmp_path):
     given = {"scale": "smoke", "train": True, "steps": 2, "experiment": "gate-normalised"}
     text = text_of(execute(READINGS, **given))
     assert "0 of the 10 rows have been run" in text and "No two rows to compare yet" in text
-    assert "make reproduce SCALE=smoke EXPERIMENTS=readings" in text
+    assert "make reproduce SCALE=smoke EXPERIMENTS=sm-patchgan,readings" in text
     record = load_record(tmp_path / "runs/smoke/gate-normalised/seed0/record.json")
     assert record.steps == 2 and record.config["generator"]["gate"] == "normalised"
     assert {path.name for path in tmp_path.iterdir()} == {"done.ipynb", "runs"}

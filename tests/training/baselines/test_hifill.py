@@ -134,6 +134,14 @@ def test_a_full_mask_leaves_no_known_part(config):
     assert all(loss.isfinite() for loss in step(image, full).values())
 
 
+def test_the_critic_starts_alike_beside_every_generator(config):
+    first, second = (
+        make(config(generator={"model": "hifill", "width": width})).critic.state_dict()
+        for width in (4, 5)
+    )
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
 def test_resuming_continues_exactly(config):
     batches = [example(seed) for seed in range(3)]
     straight = make(config())

@@ -110,6 +110,14 @@ def test_an_empty_part_costs_nothing(config, part):
     assert all(loss.isfinite() for loss in step(image, mask).values())
 
 
+def test_the_discriminator_starts_alike_beside_every_generator(config):
+    first, second = (
+        make(config(generator={"model": "pen-net", "width": width})).discriminator.state_dict()
+        for width in (4, 5)
+    )
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
 def test_resuming_continues_exactly(config):
     batches = [example(seed) for seed in range(3)]
     straight = make(config())
