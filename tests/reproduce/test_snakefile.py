@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aotgan.reproduce.outputs import MAIN, record_files
+from aotgan.reproduce.outputs import figure_files, record_files, table_files
 
 pytest.importorskip("snakemake", reason="snakemake is in the extra 'batch'")
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
@@ -87,7 +87,8 @@ def make_results(tmp_path, seeds):
     """Empty files in the order in which the workflow makes them."""
     runs = [tmp_path / "runs" / "smoke" / "aotgan" / f"seed{seed}" for seed in seeds]
     made = [run / "train.ipynb" for run in runs]
-    made += [tmp_path / "figures" / "smoke" / name for name in MAIN]
+    results = [*table_files(["aotgan"]), *figure_files(["aotgan"])]
+    made += [tmp_path / "figures" / "smoke" / name for name in results]
     records = [name for seed in seeds for name in record_files("aotgan", seed)]
     made += [tmp_path / "figures" / "smoke" / name for name in records]
     for path in made:
