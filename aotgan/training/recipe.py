@@ -113,6 +113,25 @@ class Recipe(ABC):
         run = torch.compile(network) if self.compiled and network is self.generator else network
         return self.fabric.setup(cast(nn.Module, run), optimiser)
 
+    def pull_on(self, leaf: Tensor, loss: Tensor, retain_graph: bool = False) -> Tensor:
+        """Gradient of a generator's adversarial loss with respect to what a critic saw of it.
+
+        None of it reaches the critic's weights. (z * pull).sum() passes it on to the generator,
+        where z is what `leaf` is a copy of.
+
+        Args:
+            leaf: (B, C, H, W), detached and requiring a gradient.
+            loss: scalar that was computed from it.
+            retain_graph: whether another loss of the same pass of the critic follows.
+
+        Returns:
+            (B, C, H, W).
+        """
+        # into `leaf` alone; by way of Fabric, which mixed precision insists on
+        self.fabric.backward(loss, inputs=[leaf], retain_graph=retain_graph)
+        pull, leaf.grad = cast(Tensor, leaf.grad), None
+        return pull
+
     def reseed(self) -> None:
         """Restarts the stream of initial weights.
 

@@ -7,7 +7,6 @@ respect to the composite alone, so the discriminator's weights never receive any
 """
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from lightning.fabric import Fabric
@@ -116,9 +115,7 @@ class Step(Recipe):
         loss_d = self.objective.discriminator_loss(d_real, d_fake, mask)
         loss_g = self.objective.generator_loss(d_fake, mask)
         weighted = self.config.loss.adversarial * loss_g
-        # into `leaf` alone; by way of Fabric, which mixed precision insists on
-        self.fabric.backward(weighted, inputs=[leaf], retain_graph=True)
-        pull, leaf.grad = cast(Tensor, leaf.grad), None  # (B, 3, H, W)
+        pull = self.pull_on(leaf, weighted, retain_graph=True)  # (B, 3, H, W)
 
         leak = weighted if self.objective.leaks_into_discriminator else 0.0
         self.run_optim_d.zero_grad()

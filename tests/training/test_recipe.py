@@ -79,3 +79,16 @@ def test_the_noise_of_a_step_depends_on_seed_and_step_alone(tiny):
 
     assert draw(0, 4) == draw(0, 4)
     assert len({tuple(draw(seed, done)) for seed in (0, 1) for done in (0, 1)}) == 4
+
+
+def test_the_pull_on_images_leaves_the_critic_alone(tiny):
+    recipe = make_recipe(tiny(), Fabric(accelerator="cpu", devices=1))
+    critic, leaf = recipe.networks["discriminator"].eval(), torch.rand(2, 3, 40, 40)
+    loss = -critic(leaf.requires_grad_()).mean()
+    (expected,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+    for retain_graph in (True, False):
+        pull = recipe.pull_on(leaf, loss, retain_graph)
+        assert torch.equal(pull, expected) and leaf.grad is None
+    assert all(p.grad is None for p in critic.parameters())
+    with pytest.raises(RuntimeError, match="second time"):
+        recipe.pull_on(leaf, loss)

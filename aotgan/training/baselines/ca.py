@@ -9,7 +9,7 @@ from aotgan.losses.reconstruction import full_precision
 from aotgan.models.baselines.ca import CA
 from aotgan.models.baselines.two_stage import Stages
 from aotgan.models.inpainter import composite, erase
-from aotgan.training.baselines.critics import Critic, gradient_penalty, pull_on
+from aotgan.training.baselines.critics import Critic, gradient_penalty
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -79,7 +79,7 @@ class CAStep(Recipe):
             for (_, run, _), view in zip(self.critics, views(leaf, windows), strict=True)
         ]
         losses["adversarial"] = -torch.stack(scores).sum()
-        pull = pull_on(leaf, ADVERSARIAL * losses["adversarial"], self.fabric)
+        pull = self.pull_on(leaf, ADVERSARIAL * losses["adversarial"])
 
         total = RECONSTRUCTION * losses["reconstruction"] + KNOWN * losses["known"]
         self.run_optim_g.zero_grad()

@@ -6,10 +6,8 @@ hole alone, HiFill at all of it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
@@ -86,21 +84,3 @@ def gradient_penalty(
     if mask is not None:
         gradient = gradient * mask
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-
-
-def pull_on(leaf: Tensor, loss: Tensor, fabric: Fabric) -> Tensor:
-    """Gradient of a generator's adversarial loss with respect to the images that a critic saw.
-
-    None of it reaches the critic's weights. (z * pull).sum() passes it on to the generator.
-
-    Args:
-        leaf: (B, 3, H, W), the composites, detached and requiring a gradient.
-        loss: scalar that was computed from it.
-        fabric: what mixed precision insists on.
-
-    Returns:
-        (B, 3, H, W).
-    """
-    fabric.backward(loss, inputs=[leaf])
-    pull, leaf.grad = cast(Tensor, leaf.grad), None
-    return pull

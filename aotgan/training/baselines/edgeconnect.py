@@ -1,7 +1,7 @@
 """How EdgeConnect is trained: the edge network, the image network, then the second on the first."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -188,9 +188,7 @@ class EdgeConnectStep(Recipe):
         network, optimiser = critic
         leaf = fake.detach().requires_grad_()
         real_maps, fake_maps = network(real), network(leaf)
-        # into `leaf` alone; by way of Fabric, which mixed precision insists on
-        self.fabric.backward(judge(real_maps, fake_maps), inputs=[leaf], retain_graph=True)
-        pull, leaf.grad = cast(Tensor, leaf.grad), None
+        pull = self.pull_on(leaf, judge(real_maps, fake_maps), retain_graph=True)
         loss = (gan_loss(real_maps[-1], real=True) + gan_loss(fake_maps[-1], real=False)) / 2
         self._update(optimiser, loss)
         return pull, loss

@@ -8,7 +8,6 @@ from torch import Tensor
 from aotgan.losses.reconstruction import full_precision, l1_loss
 from aotgan.models.baselines.gatedconv import GatedConv, PatchCritic
 from aotgan.models.inpainter import composite, erase
-from aotgan.training.baselines.critics import pull_on
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -57,7 +56,7 @@ class GatedConvStep(Recipe):
         }
         leaf = z.detach().requires_grad_()
         losses["adversarial"] = -full_precision(self.run_critic(leaf, mask)).mean()
-        pull = pull_on(leaf, ADVERSARIAL * losses["adversarial"], self.fabric)
+        pull = self.pull_on(leaf, ADVERSARIAL * losses["adversarial"])
 
         self.run_optim_g.zero_grad()
         self.fabric.backward(losses["reconstruction"] + (z * pull).sum())

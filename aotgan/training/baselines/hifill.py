@@ -1,7 +1,5 @@
 """How HiFill is trained: L1 of both stages and a Wasserstein critic with gradient penalty."""
 
-from typing import cast
-
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -94,9 +92,7 @@ class HiFillStep(Recipe):
         """Returns the gradient of the weighted adversarial loss with respect to z, and the loss."""
         leaf = z.detach().requires_grad_()
         loss = -full_precision(self.run_critic(leaf)).mean()
-        # into `leaf` alone; by way of Fabric, which mixed precision insists on
-        self.fabric.backward(ADVERSARIAL * loss, inputs=[leaf])
-        return cast(Tensor, leaf.grad), loss
+        return self.pull_on(leaf, ADVERSARIAL * loss), loss
 
 
 def reconstruction_losses(image: Tensor, made: Stages, mask: Tensor) -> dict[str, Tensor]:

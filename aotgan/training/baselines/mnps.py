@@ -126,14 +126,10 @@ class MNPSStep(Recipe):
         return loss.detach()
 
     def judge(self, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the weighted adversarial gradient with respect to the prediction, and the loss.
-
-        The gradient is taken into a copy of the prediction alone, never into the critic.
-        """
+        """Returns the gradient of the weighted loss at the prediction, and the loss itself."""
         leaf = prediction.detach().requires_grad_()
         loss = entropy(self.run_critic(leaf), 1.0)
-        self.fabric.backward(ADVERSARIAL * loss, inputs=[leaf])
-        return cast(Tensor, leaf.grad), loss.detach()
+        return self.pull_on(leaf, ADVERSARIAL * loss), loss.detach()
 
 
 def entropy(logits: Tensor, label: float) -> Tensor:

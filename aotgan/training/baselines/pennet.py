@@ -1,7 +1,5 @@
 """How PEN-Net is trained: L1 of hole, rest and pyramid, and a patch discriminator."""
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from lightning.fabric import Fabric
@@ -115,9 +113,7 @@ class PENNetStep(Recipe):
         real = full_precision(self.run_discriminator(image))
         fake = full_precision(self.run_discriminator(leaf))  # (B, 1, h, w)
         loss_g = -fake.mean()
-        # into `leaf` alone; by way of Fabric, which mixed precision insists on
-        self.fabric.backward(ADVERSARIAL * loss_g, inputs=[leaf], retain_graph=True)
-        pull, leaf.grad = cast(Tensor, leaf.grad), None  # (B, 3, H, W)
+        pull = self.pull_on(leaf, ADVERSARIAL * loss_g, retain_graph=True)  # (B, 3, H, W)
 
         loss_d = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
         self.run_optim_d.zero_grad()

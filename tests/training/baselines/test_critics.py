@@ -3,12 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import nn
 
 from aotgan.errors import InputError
 from aotgan.models.baselines.ca import CA
-from aotgan.training.baselines.critics import Critic, gradient_penalty, pull_on
+from aotgan.training.baselines.critics import Critic, gradient_penalty
 
 
 def seeded(seed=0):
@@ -115,11 +114,3 @@ def test_an_image_without_a_hole_adds_one_and_no_gradient():
     penalty.backward()
     assert penalty == 1
     assert all(p.grad is None or (p.grad == 0).all() for p in critic.parameters())
-
-
-def test_the_pull_on_images_leaves_the_critic_alone():
-    critic, leaf = Critic(8, (2,)).double(), images().requires_grad_()
-    (expected,) = torch.autograd.grad(-critic(leaf).mean(), leaf)
-    pull = pull_on(leaf, -critic(leaf).mean(), Fabric(accelerator="cpu", devices=1))
-    assert torch.equal(pull, expected) and leaf.grad is None
-    assert all(p.grad is None for p in critic.parameters())
