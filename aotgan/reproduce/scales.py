@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aotgan.errors import InputError
+from aotgan.losses.features import VGG_WIDTH
+from aotgan.models.generator import Generator
 from aotgan.models.registry import model_class, split_config
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
-FULL_WIDTH = 64  # first channels of AOT-GAN in the paper
-RANDOM_STYLE = 32.0  # at width 64; the style gradient starts at 0.4 times that of L1
+RANDOM_STYLE = 32.0  # at VGG_WIDTH; the style gradient starts at 0.4 times that of L1
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def make_config(
 def _model(options: Mapping[str, Any], size: Scale) -> dict[str, Any]:
     """The network at a scale: its share of the published width, for images of this side."""
     kind = model_class(split_config(options)[0])
-    own = kind.scaled(size.width / FULL_WIDTH, size.size_px)
+    own = kind.scaled(size.width / Generator.published_width, size.size_px)
     if "features" in inspect.signature(kind).parameters:
         own |= {"features": size.features, "feature_width": size.feature_width}
     return {**options, **own}
@@ -194,4 +195,4 @@ def _loss(size: Scale) -> LossConfig:
     losses = LossConfig(features=size.features, feature_width=size.feature_width)
     if size.features == "imagenet":
         return losses
-    return replace(losses, style=RANDOM_STYLE * size.feature_width / 64)
+    return replace(losses, style=RANDOM_STYLE * size.feature_width / VGG_WIDTH)

@@ -28,12 +28,12 @@ from aotgan.losses.features import (
     torchvision_indices,
 )
 from aotgan.losses.perceptual import perceptual_loss, style_loss
+from aotgan.models.generator import Generator
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.step import Step
 
-FULL_WIDTH = 64
 BLUR_TAPS, BLUR_SIGMA = 71, 10.0
 PEAK_SIDE = 4096  # of the matrix product that measures the device's peak; a quarter of it on CPU
 
@@ -156,7 +156,7 @@ def compare(
     size_px: int = 256,
     batch: int = 2,
     rounds: int = 5,
-    width: int = FULL_WIDTH,
+    width: int = Generator.published_width,
     device: str = "auto",
     precision: str = "32-true",
     compiled: bool = False,

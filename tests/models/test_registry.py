@@ -1,5 +1,7 @@
 """Every model by name: made, described, written and read back, and one convention for all."""
 
+import inspect
+
 import pytest
 import torch
 
@@ -42,6 +44,13 @@ def test_a_configuration_describes_its_model(name):
     assert again.config == model.config
     shapes = {key: value.shape for key, value in model.state_dict().items()}
     assert {key: value.shape for key, value in again.state_dict().items()} == shapes
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_as_wide_as_published_unless_told(name):
+    kind = model_class(name)
+    assert inspect.signature(kind).parameters["width"].default == kind.published_width
+    assert kind.scaled(1, 512)["width"] == kind.published_width
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -25,7 +25,7 @@ from aotgan.models.baselines.texture import (
 from aotgan.models.generator import init_normal
 from aotgan.models.inpainter import Inpainter
 
-FULL_WIDTH, FULL_BOTTLENECK = 64, 4000
+FULL_BOTTLENECK = 4000
 NETWORK_PX = 128  # side of the content network's input
 CENTRE_PX = 64  # side of its output, which covers the hole of 56 px and a rim
 RIM_PX = 4  # known pixels around the hole that the output covers, too
@@ -68,7 +68,7 @@ class ContentNetwork(nn.Module):
         layers += [nn.ConvTranspose2d(w, 3, 4, stride=2, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         init_normal(self, width)
-        init_normal(layers[0], FULL_WIDTH)  # sums the same three channels at every width
+        init_normal(layers[0], 64)  # sums the same three channels at every width
         init_batch_norm(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class MNPS(Inpainter):
 
     def __init__(
         self,
-        width: int = FULL_WIDTH,
+        width: int = 64,
         bottleneck: int | None = None,
         iterations: int = 100,
         alpha: float = 5e-6,
@@ -123,7 +123,7 @@ class MNPS(Inpainter):
     ):
         super().__init__()
         if bottleneck is None:
-            bottleneck = max(1, FULL_BOTTLENECK * width // FULL_WIDTH)
+            bottleneck = max(1, FULL_BOTTLENECK * width // self.published_width)
         if min(width, bottleneck, iterations) < 1 or min(alpha, beta) < 0:
             raise InputError(
                 f"width={width}, bottleneck={bottleneck}, iterations={iterations}, alpha={alpha}, "

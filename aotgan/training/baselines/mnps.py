@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.models.baselines.mnps import (
     CENTRE_PX,
-    FULL_WIDTH,
     MNPS,
     RIM_PX,
     init_batch_norm,
@@ -36,7 +35,7 @@ class CentreCritic(nn.Module):
         width: channels of the first convolution, 64 in full.
     """
 
-    def __init__(self, width: int = FULL_WIDTH):
+    def __init__(self, width: int = 64):
         super().__init__()
         channels = (3, width, 2 * width, 4 * width, 8 * width)
         layers: list[nn.Module] = []
@@ -47,7 +46,7 @@ class CentreCritic(nn.Module):
         layers.append(nn.Conv2d(channels[-1], 1, 4))
         self.layers = nn.Sequential(*layers)
         init_normal(self, width)
-        init_normal(layers[0], FULL_WIDTH)  # sums the same three channels at every width
+        init_normal(layers[0], 64)  # sums the same three channels at every width
         init_batch_norm(self)
 
     def forward(self, centre: Tensor) -> Tensor:
