@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -198,12 +199,19 @@ def _in_order(data: bytes) -> bytes:
 
 
 class _NoInit(TorchFunctionMode):
-    """Leaves weights undrawn: on the meta device that would import torch's compiler, seconds."""
+    """Leaves weights undrawn and spectral norms unestimated.
+
+    On the meta device, where nothing has numbers, both would import torch's compiler: seconds.
+    What they return has the right shape alone.
+    """
 
     def __torch_function__(
         self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        if getattr(func, "__module__", None) == "torch.nn.init":
+        if func in (torch.mv, torch.vdot):
+            return args[0][..., 0]
+        drawn = getattr(func, "__module__", None) == "torch.nn.init"
+        if drawn or func in (Tensor.normal_, F.normalize, Tensor.div):
             return args[0] if args else None
         return func(*args, **(kwargs or {}))
 

@@ -1,6 +1,8 @@
 """Every model by name: made, described, written and read back, and one convention for all."""
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -72,6 +74,19 @@ def test_weights_come_back_from_their_file(name, tmp_path):
     assert type(loaded) is type(model) and not loaded.training
     assert not any(tensor.is_meta for tensor in (*loaded.parameters(), *loaded.buffers()))
     assert torch.equal(loaded.complete(image, mask), model.complete(image, mask))
+
+
+def test_loading_starts_no_compiler(tmp_path):
+    """Which takes ten seconds, on the meta device even to divide."""
+    paths = [save_generator(small(name), tmp_path / f"{name}.safetensors") for name in MODELS]
+    program = (
+        "import sys; from aotgan.models.weights import load_inpainter\n"
+        "before = set(sys.modules)\n"
+        "for path in sys.argv[1:]: load_inpainter(path)\n"
+        "print((set(sys.modules) - before) & {'torch._dynamo', 'sympy'})"
+    )
+    command = [sys.executable, "-c", program, *map(str, paths)]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", MODELS)

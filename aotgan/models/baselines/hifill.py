@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.functional import gaussian_blur
 
 from aotgan.errors import InputError
 from aotgan.models.baselines.attention import match, paste, propagate, valid_keys, weigh
@@ -259,6 +258,9 @@ class HiFill(Inpainter):
         Raises:
             InputError: as `forward`, for sides H and W.
         """
+        # imported here, because it takes seconds that only large images are worth
+        from torchvision.transforms.functional import gaussian_blur
+
         prediction = self.predict_large(image, mask, times)
         blurred = gaussian_blur(
             F.max_pool2d(mask, times), [BLUR_TAPS, BLUR_TAPS], [BLUR_SIGMA, BLUR_SIGMA]
