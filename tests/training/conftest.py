@@ -5,11 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
 CHILDREN = Path(__file__).with_name("children.py")
+
+
+@pytest.fixture
+def double():
+    """New tensors have 64 bits, so that rounding hides nothing."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

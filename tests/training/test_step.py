@@ -14,14 +14,6 @@ from aotgan.training.devices import RunOptions
 from aotgan.training.step import Step
 
 
-@pytest.fixture
-def double():
-    """New tensors have 64 bits, so that rounding hides nothing."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def example(size=40, batch=3):
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(batch, 3, size, size, generator=generator) * 2 - 1

@@ -1,4 +1,4 @@
-"""CA's step against a plain formulation in double precision; windows, discount; resuming."""
+"""CA's step against a plain formulation in double precision; windows, discount."""
 
 import copy
 
@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
+from recipes import on_cpu, pictures
 
 from aotgan.training.baselines.ca import CAStep, discount, hole_windows, views
 from aotgan.training.recipe import make_recipe
 
 SIZE = 32
-
-
-@pytest.fixture
-def double():
-    """New tensors have 64 bits, so that rounding hides nothing."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture
@@ -29,20 +21,18 @@ def config(tiny):
 
 
 def example(batch=2, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.rand(batch, 3, SIZE, SIZE, generator=generator) * 2 - 1
     mask = torch.zeros(batch, 1, SIZE, SIZE)
     mask[0, :, 5:15, 3:12] = 1  # fits a window of 16
     mask[0, :, 7, 12:17] = 1
     for i in range(1, batch):
         mask[i, :, 2:29, 4 + i : 20] = 1  # does not
-    return image, mask
+    return pictures(SIZE, batch, seed), mask
 
 
 def make(config, precision="32-true"):
-    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
-    fabric.launch()
-    return CAStep(config, fabric)
+    step = make_recipe(config, on_cpu(precision))
+    assert isinstance(step, CAStep) and not step.staged
+    return step
 
 
 def random_masks(count=6, size=SIZE):
@@ -225,30 +215,9 @@ def test_published_widths(config):
     assert channels == [[2, 4, 8, 8], [2, 4, 8, 16]]
 
 
-def test_resuming_goes_on_bit_for_bit(config):
-    step = make(config)
-    step(*example(seed=0), 0)
-    state = copy.deepcopy(step.state_dict())
-    expected = step(*example(seed=1), 1)
-    again = make(config)
-    again.load_state_dict(state)
-    losses = again(*example(seed=1), 1)
-    assert all(torch.equal(losses[name], expected[name]) for name in expected)
-    for one, other in zip(again.networks.values(), step.networks.values(), strict=True):
-        for p, q in zip(one.parameters(), other.parameters(), strict=True):
-            assert torch.equal(p, q)
-
-
 def test_mixed_precision_and_empty_masks_are_finite(config):
     step = make(config, "bf16-mixed")
     image, mask = example()
     mask[0], mask[1] = 0, 1
     assert all(value.isfinite() for value in step(image, mask).values())
     assert all(p.isfinite().all() for n in step.networks.values() for p in n.parameters())
-
-
-def test_the_recipe_of_ca(config):
-    fabric = Fabric(accelerator="cpu", devices=1)
-    fabric.launch()
-    step = make_recipe(config, fabric)
-    assert isinstance(step, CAStep) and not step.staged
