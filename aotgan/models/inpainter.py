@@ -38,6 +38,7 @@ class Inpainter(nn.Module):
         multiple: both sides of an image must be multiples of it.
         published_width: the argument `width` of the published network.
         width_step: what `width` must be a multiple of.
+        qualifier: what a table adds to the model's name, such as features that replace others.
         simplified: how model and training differ from the publication, a sentence each.
     """
 
@@ -46,6 +47,7 @@ class Inpainter(nn.Module):
     multiple = 1
     published_width = 64
     width_step = 1
+    qualifier: str = ""
     simplified: tuple[str, ...] = ()
 
     @classmethod

@@ -86,7 +86,7 @@ def _residual(
 
 
 def _baseline(
-    model: str, label: str, learning_rate: float, betas: tuple[float, float]
+    model: str, label: str, learning_rate: float, betas: tuple[float, float], **options: Any
 ) -> Experiment:
     """A row of Table 1: a compared model with its published losses and optimiser."""
     return Experiment(
@@ -96,7 +96,7 @@ def _baseline(
         rows=(("1", label),),
         subject="scenes",
         bins=None,
-        generator={"model": model},
+        generator={"model": model, **options},
         loss={"objective": "published"},
         optim={"learning_rate": learning_rate, "betas": betas},
     )
@@ -140,7 +140,7 @@ COMPARED = (
     _baseline("pconv", "PConv", 2e-4, (0.9, 0.999)),
     _baseline("edgeconnect", "EdgeConnect", 1e-4, (0.0, 0.9)),
     _baseline("gatedconv", "GatedConv", 1e-4, (0.5, 0.999)),
-    _baseline("hifill", "HiFill", 1e-4, (0.5, 0.9)),
+    _baseline("hifill", "HiFill", 1e-4, (0.5, 0.9), gain=2.0),
 )
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -211,7 +211,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _centre(
             "mnps",
             "MNPS",
-            generator={"model": "mnps"},
+            generator={"model": "mnps", "iterations": 30},
             loss={"objective": "published"},
             optim={"learning_rate": 2e-3, "betas": (0.5, 0.999)},
         ),

@@ -35,6 +35,7 @@ from aotgan.reproduce.model_tables import (
     frechet_improvement,
     model_comparisons,
     model_table,
+    model_titles,
 )
 from aotgan.reproduce.outputs import file_stem
 from aotgan.reproduce.published import PREFIX, check_columns
@@ -102,7 +103,8 @@ def readable_models(table: str, runs: Runs, at: str, weights: str | None = None)
     """Returns a bin for reading: ours with half of the interval and rank, beside the paper's."""
     frame = model_table(table, runs, weights)
     frame = frame[frame["bin"] == at].reset_index(drop=True)
-    shown: dict[str, object] = {"model": frame["row"], "seeds": frame["seeds"].astype(str)}
+    names = frame["row"].map(model_titles(table, runs))
+    shown: dict[str, object] = {"model": names, "seeds": frame["seeds"].astype(str)}
     for metric in metrics_of_runs(runs):
         columns = (frame[metric.title + end] for end in ("", HIGH, RANK))
         shown[metric.title] = [
@@ -117,6 +119,7 @@ def readable_models(table: str, runs: Runs, at: str, weights: str | None = None)
 def readable_costs(table: str, runs: Runs) -> pd.DataFrame:
     """Returns `cost_table` as text of three significant digits, "-" where nothing was measured."""
     frame = cost_table(table, runs).rename(columns={"row": "model"})
+    frame["model"] = frame["model"].map(model_titles(table, runs))
     numbers = frame.columns.drop("model")
     frame[numbers] = frame[numbers].map(lambda v: "-" if math.isnan(v) else f"{v:#.3g}".rstrip("."))
     return frame
@@ -124,8 +127,10 @@ def readable_costs(table: str, runs: Runs) -> pd.DataFrame:
 
 def readable_model_differences(table: str, runs: Runs) -> pd.DataFrame:
     """Returns what AOT-GAN changes against each model: both intervals, p, and a verdict."""
+    titles = model_titles(table, runs)
     rows = [
-        {"against": row} | difference_row(found) for row, found in model_comparisons(table, runs)
+        {"against": titles[row]} | difference_row(found)
+        for row, found in model_comparisons(table, runs)
     ]
     return pd.DataFrame(rows)
 

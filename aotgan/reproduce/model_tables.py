@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 
-from aotgan.models.registry import model_class, split_config
+from aotgan.models.inpainter import Inpainter
+from aotgan.models.registry import build
 from aotgan.reproduce.ablations import (
     PAPER_COLUMNS,
     RANK,
@@ -23,7 +25,6 @@ from aotgan.reproduce.ablations import (
 )
 from aotgan.reproduce.compare import Comparison, Run, compare, seed_spread
 from aotgan.reproduce.published import PREFIX, Published, load_published
-from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, LOW
 
 OURS = "AOT-GAN"
@@ -145,15 +146,27 @@ def cost_table(table: str, runs: Runs) -> pd.DataFrame:
 
 def departures(table: str, runs: Runs) -> dict[str, tuple[str, ...]]:
     """Returns how each model that was run differs from its publication, by row label."""
+    return {row: network.simplified for row, network in _networks(table, runs).items()}
+
+
+def model_titles(table: str, runs: Runs) -> dict[str, str]:
+    """Returns what a table calls its rows: with a qualifier where a model has one."""
+    networks = _networks(table, runs)
+    qualifiers = {row: network.qualifier for row, network in networks.items()}
     return {
-        row: model_class(_model(runs[name][0].record)).simplified
-        for row, name in rows_of_table(table).items()
-        if name in runs
+        row: f"{row}, {qualifiers[row]}" if qualifiers.get(row) else row
+        for row in rows_of_table(table)
     }
 
 
-def _model(record: Record) -> str:
-    return split_config(record.config["generator"])[0]
+def _networks(table: str, runs: Runs) -> dict[str, Inpainter]:
+    """The models that were run, without numbers in their weights, by row label."""
+    with torch.device("meta"):
+        return {
+            row: build(runs[name][0].record.config["generator"])
+            for row, name in rows_of_table(table).items()
+            if name in runs
+        }
 
 
 def _printed(table: str, metric: str) -> Mapping[tuple[str, str], Published]:

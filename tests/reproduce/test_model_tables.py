@@ -1,5 +1,7 @@
 """Tables 1 and 2 from synthetic runs: numbers, ranks, the paper's columns, files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from model_runs import BINS, OFFSETS, run_of
@@ -17,10 +19,12 @@ from aotgan.reproduce.model_tables import (
     OURS,
     bins_of,
     cost_table,
+    departures,
     frechet_improvement,
     load_models,
     model_comparisons,
     model_table,
+    model_titles,
 )
 from aotgan.reproduce.published import Published
 
@@ -92,6 +96,16 @@ def test_a_bin_for_reading(runs):
     shown = readable_models("1", runs, "1-10%").set_index("model")
     assert shown.loc["PEN-Net"].tolist()[:3] == ["0", "-", Published("0.69")]
     assert shown.loc[OURS, "PSNR (dB)"].endswith("(1)")
+
+
+def test_a_row_is_called_what_was_run(runs):
+    record = runs["aotgan"][0].record
+    model = {"model": "mnps", "width": 2, "iterations": 3, "features": "random"}
+    config = record.config | {"generator": model | {"feature_width": 4}}
+    runs = {"mnps": [replace(runs["aotgan"][0], record=replace(record, config=config))]}
+    assert model_titles("2", runs)["MNPS"] == "MNPS, texture term on random features"
+    assert "3 iterations a scale instead of 100." in departures("2", runs)["MNPS"]
+    assert model_titles("2", {})["MNPS"] == "MNPS"
 
 
 def test_files_say_what_is_missing_and_do_not_mix_sources(runs, tmp_path):

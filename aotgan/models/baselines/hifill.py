@@ -212,6 +212,9 @@ class HiFill(Inpainter):
         self.coarse = coarse_network(width)
         self.refine = RefineNetwork(width)
         init_truncated(self, 32 / width, gain)
+        if gain != 1:
+            text = f"Initial weights are {gain:g} times the published ones, with which it stalls."
+            self.simplified = (text, *self.simplified)
 
     @property
     def min_side(self) -> int:

@@ -34,9 +34,7 @@ SCALES = 3
 COARSEST_PX = 128  # side of the image at the coarsest scale
 STEP_PX = 32  # the hole has whole pixels in images whose side is a multiple of it
 
-PUBLISHED_NAME = "MNPS"
-RANDOM_NAME = "MNPS, texture term on random features"
-RANDOM_FEATURES = "The texture term compares random features instead of VGG-19's."
+PUBLISHED_ITERATIONS = 100  # of L-BFGS, a scale (released code)
 
 
 class ContentNetwork(nn.Module):
@@ -96,9 +94,6 @@ class MNPS(Inpainter):
         beta: weight of the total variation.
         features: network of the texture term: "imagenet" (VGG-19, the published one) or "random".
         feature_width: channels of its first stage.
-
-    Attributes:
-        name: what a table may call it; not plain MNPS where the features are random.
     """
 
     multiple = STEP_PX
@@ -115,7 +110,7 @@ class MNPS(Inpainter):
         self,
         width: int = 64,
         bottleneck: int | None = None,
-        iterations: int = 100,
+        iterations: int = PUBLISHED_ITERATIONS,
         alpha: float = 5e-6,
         beta: float = 5e-6,
         features: str = "imagenet",
@@ -141,10 +136,13 @@ class MNPS(Inpainter):
             "features": features,
             "feature_width": feature_width,
         }
-        self.name = PUBLISHED_NAME
+        if iterations != PUBLISHED_ITERATIONS:
+            text = f"{iterations} iterations a scale instead of {PUBLISHED_ITERATIONS}."
+            self.simplified = (text, *self.simplified)
         if features == "random":
-            self.name = RANDOM_NAME
-            self.simplified = (RANDOM_FEATURES, *type(self).simplified)
+            self.qualifier = "texture term on random features"
+            text = "The texture term compares random features instead of VGG-19's."
+            self.simplified = (text, *self.simplified)
         self.content = ContentNetwork(width, bottleneck)
 
     @property

@@ -4,7 +4,7 @@ Learning Pyramid-Context Encoder Network for High-Quality Image Inpainting (Zeng
 layers as in the authors' PyTorch release (researchmm/PEN-Net-for-Inpainting, model/pennet.py).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ RATES = (1, 2, 4, 8)  # of the convolutions after an attention transfer
 LOWEST = 1e-8  # weight of a key, valid or not
 WIDEST = 16  # times the width, channels of the deepest levels
 FEWEST_LEVELS = 4  # three attention transfers
+PUBLISHED_LEVELS = 6
 
 
 class Stages(NamedTuple):
@@ -109,6 +110,7 @@ class PENNet(Inpainter):
     simplified = (
         "Masks shrink by sampling, not bilinearly; where no attention key is all known, the keys "
         "with the least hole are used instead of none.",
+        "Below 256 px there are fewer levels, so that the deepest map keeps four cells a side.",
         "The learning rate stays constant, as released for CelebA-HQ; for Places2 it drops "
         "tenfold at a tenth of the steps.",
         "The generator learns from the discriminator of before its step, not of after it.",
@@ -116,7 +118,13 @@ class PENNet(Inpainter):
     published_width = 32
     width_step = 4
 
-    def __init__(self, width: int = 32, levels: int = 6):
+    @classmethod
+    def scaled(cls, share: float, size_px: int) -> dict[str, Any]:
+        """Levels for images of this side: the deepest map has four cells a side, as at 256 px."""
+        levels = min(max(size_px.bit_length() - 3, FEWEST_LEVELS), PUBLISHED_LEVELS)
+        return super().scaled(share, size_px) | {"levels": levels}
+
+    def __init__(self, width: int = 32, levels: int = PUBLISHED_LEVELS):
         super().__init__()
         if width < len(RATES) or levels < FEWEST_LEVELS:
             raise InputError(

@@ -209,6 +209,11 @@ def test_config_builds_the_same_network():
     assert (network.multiple, network.min_side, network.fill) == (32, 32, 1.0)
 
 
+@pytest.mark.parametrize(("size", "levels"), [(64, 4), (128, 5), (256, 6), (512, 6)])
+def test_levels_leave_the_deepest_map_four_cells(size, levels):
+    assert PENNet.scaled(1 / 4, size) == {"width": 8, "levels": levels}
+
+
 @pytest.mark.parametrize("settings", [{"width": 3}, {"levels": 3}])
 def test_too_small_networks_are_refused(settings):
     with pytest.raises(InputError, match=f"{next(iter(settings))}=3.*at least 4 channels"):
