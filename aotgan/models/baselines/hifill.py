@@ -192,7 +192,7 @@ class HiFill(Inpainter):
         InputError: a width below 1, or a gain that is not above 0.
     """
 
-    simplified = (
+    simplified: tuple[str, ...] = (
         "Sizes follow the image, the coarse network at half of its side and attention at a 16th; "
         "published for 512 pixels alone.",
         "Convolutions are padded evenly on all sides and pixels have their centres in common when "
