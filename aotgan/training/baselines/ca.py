@@ -35,7 +35,7 @@ class CAStep(Recipe):
     Args:
         config: what to train.
         fabric: device and precision.
-        options: compilation and memory layout.
+        options: memory layout; the networks are not compiled.
 
     Attributes:
         global_critic: sees (B, 3, H, W).

@@ -23,7 +23,7 @@ class GatedConvStep(Recipe):
     Args:
         config: what to train.
         fabric: device and precision.
-        options: compilation and memory layout.
+        options: memory layout; the networks are not compiled.
 
     Attributes:
         critic: beside `generator` the other plain module.

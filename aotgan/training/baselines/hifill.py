@@ -31,7 +31,7 @@ class HiFillStep(Recipe):
     Args:
         config: what to train.
         fabric: device and precision.
-        options: compilation and memory layout.
+        options: memory layout; the networks are not compiled.
 
     Attributes:
         critic: beside `generator` the other plain module.

@@ -67,7 +67,7 @@ class PENNetStep(Recipe):
     Args:
         config: what to train.
         fabric: device and precision.
-        options: compilation and memory layout.
+        options: memory layout; the networks are not compiled.
 
     Attributes:
         discriminator: beside `generator` the other plain module.
