@@ -25,6 +25,8 @@ from aotgan.reproduce.arithmetic import (
     printed,
 )
 from aotgan.reproduce.compare import Comparison, Run, Spread, compare, seed_spread
+from aotgan.reproduce.model_tables import TITLES as MODEL_TABLES
+from aotgan.reproduce.model_tables import load_models
 from aotgan.reproduce.outputs import RECORDS, file_stem
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.tables import CHECK_SCALE, Metric, record_name
@@ -60,10 +62,16 @@ class Results:
                 return load_record(found[0])
         return None
 
-    @cached_property
-    def spreads(self) -> dict[str, Spread]:
-        """Spread between seeds of each metric, pooled over all experiments."""
-        return {m.key: seed_spread(self.runs.values(), m) for m in metrics_of_runs(self.runs)}
+    def runs_beside(self, table: str) -> Mapping[str, Sequence[Run]]:
+        """Runs whose spread between seeds serves a table: its own for Table 1 or 2, else `runs`."""
+        if table in MODEL_TABLES and self.folder:
+            return load_models(table, self.folder)
+        return self.runs
+
+
+def spreads_of(runs: Mapping[str, Sequence[Run]]) -> dict[str, Spread]:
+    """Spread between seeds of each metric, pooled over all experiments."""
+    return {m.key: seed_spread(runs.values(), m) for m in metrics_of_runs(runs)}
 
 
 def trained(results: Results, arguments: str) -> Finding:
@@ -72,22 +80,51 @@ def trained(results: Results, arguments: str) -> Finding:
     Labels are those of published.csv, the better first.
     """
     table, claimed, keys = _parsed(arguments)
-    rows, runs = rows_of_table(table), results.runs
-    missing = sorted({rows[label] for pair in claimed for label in pair} - runs.keys())
-    if missing:
-        return Finding(OPEN, f"Not trained yet: {', '.join(missing)}; {WAITING}.")
+    rows, runs = rows_of_table(table), results.runs_beside(table)
+    missing = _untrained(table, claimed, runs)
+    if missing is not None:
+        return missing
     metrics = [m for m in metrics_of_runs(runs) if not keys or m.key in keys]
+    spreads = spreads_of(runs)
     found = {
         (better, worse): [
-            compare(runs[rows[worse]], runs[rows[better]], m, results.spreads[m.key])
-            for m in metrics
+            compare(runs[rows[worse]], runs[rows[better]], m, spreads[m.key]) for m in metrics
         ]
         for better, worse in claimed
     }
     told = "; ".join(_told(pair, changes) for pair, changes in found.items())
     every = [change for changes in found.values() for change in changes]
     place = f"figures/{next(iter(runs.values()))[0].record.scale}/{file_stem(table)}.md"
-    return Finding(decide(every, results.spreads), f"{told} ({place}).")
+    return Finding(decide(every, spreads), f"{told} ({place}).")
+
+
+def quicker(results: Results, arguments: str) -> Finding:
+    """Time to complete one image, as the records of two rows have it: "table: A>B"."""
+    table, claimed, _ = _parsed(arguments)
+    rows, runs = rows_of_table(table), results.runs_beside(table)
+    missing = _untrained(table, claimed, runs)
+    if missing is not None:
+        return missing
+    ((quick, slow),) = claimed
+    seconds = {
+        label: [run.record.cost["seconds"] for run in runs[rows[label]]] for label in (quick, slow)
+    }
+    verdict = SCALED if max(seconds[quick]) < min(seconds[slow]) else CONTRADICTED
+    record = runs[rows[quick]][0].record
+    return Finding(
+        verdict,
+        f"{slow} takes {min(seconds[slow]):.3g} s or more for an image, {quick} "
+        f"{max(seconds[quick]):.2g} s or less (scale {record.scale}, "
+        f"{record.evaluation['size_px']} px).",
+    )
+
+
+def _untrained(
+    table: str, claimed: Sequence[tuple[str, str]], runs: Mapping[str, Sequence[Run]]
+) -> Finding | None:
+    rows = rows_of_table(table)
+    missing = sorted({rows[label] for pair in claimed for label in pair} - runs.keys())
+    return Finding(OPEN, f"Not trained yet: {', '.join(missing)}; {WAITING}.") if missing else None
 
 
 def decide(changes: Sequence[Comparison], spreads: Mapping[str, Spread]) -> str:
@@ -215,5 +252,5 @@ def _parsed(arguments: str) -> tuple[str, list[tuple[str, str]], list[str]]:
 
 
 CHECKS: dict[str, Callable[[Results, str], Finding]] = {
-    check.__name__: check for check in (trained, harder_in_records, l1_of_table_1)
+    check.__name__: check for check in (trained, quicker, harder_in_records, l1_of_table_1)
 }

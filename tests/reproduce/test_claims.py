@@ -1,11 +1,13 @@
 """Every claim has a place, a check and a verdict that a second calculation agrees with."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from model_runs import OFFSETS, run_of
 from torch import nn
 
 from aotgan.errors import InputError
@@ -18,6 +20,7 @@ from aotgan.reproduce.claims import (
     KINDS,
     VERDICTS,
     WRITTEN,
+    Claim,
     check,
     counts,
     ledger,
@@ -216,7 +219,7 @@ def test_of_many_comparisons_one_that_is_barely_worse_does_not_contradict(make_r
     """At 95 % one of eight is expected to err now and then: the correction leaves it open."""
     runs = runs_of(make_run, {ONE: 0.0, TWO: 0.0, FOUR: 2.0})
     results = Results(write_runs(*runs))
-    spread = results.spreads["fd"]
+    spread = checks_of_runs.spreads_of(results.runs)["fd"]
     half = spread.half_width(2, 2)
     for factor, verdict in ((1.2, OPEN), (40.0, CONTRADICTED)):
         shifted = [
@@ -245,6 +248,26 @@ def test_every_claim_about_training_names_rows_that_exist(make_run, write_runs):
     for claim in claims:
         assert "Not trained" not in finding(folder, claim).evidence
         assert finding(folder, claim).verdict == OPEN
+
+
+def test_models_of_table_1_are_compared_with_each_other_alone(write_runs):
+    claim = Claim(0, "", "our training", "", "", "trained", "1: AOT-GAN>CA; AOT-GAN>HiFill", "")
+    runs = [run_of(name, seed) for name in OFFSETS for seed in (0, 1)]
+    found = finding(write_runs(*runs), claim)
+    assert found.verdict == SCALED and "figures/laptop/table1.md" in found.evidence
+    missing = replace(claim, arguments="1: AOT-GAN>PConv")
+    assert "Not trained yet: pconv" in finding(write_runs(*runs), missing).evidence
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(2.0, SCALED), (0.1, CONTRADICTED)])
+def test_time_is_that_of_the_records(make_run, write_runs, seconds, verdict):
+    claim = next(claim for claim in CLAIMS if claim.check == "quicker")
+    assert finding(write_runs(), claim).verdict == OPEN
+    runs = [make_run(name, 0) for name in ("aotgan-centre", "mnps")]
+    for run, time in zip(runs, (0.25, seconds), strict=True):
+        run.record.cost.update(seconds=time)
+    found = finding(write_runs(*runs), claim)
+    assert found.verdict == verdict and f"{seconds:.3g} s" in found.evidence
 
 
 @pytest.fixture
