@@ -143,9 +143,9 @@ def _notes(table: str, runs: Runs) -> Iterator[str]:
     )
     yield (
         "Every model was trained here, on the same images in the same number of steps and batch "
-        "size, by its own published losses and optimiser. The paper took released weights of the "
-        "others, most of them trained at 256 px on rectangles; its numbers are of Places2 "
-        "(Table 1) and ImageNet (Table 2) at 512 px. Only orders can be compared with ours."
+        "size, by its own published losses and optimiser. The paper does not say how it had the "
+        "others trained; its numbers are of Places2 (Table 1) and ImageNet (Table 2) at 512 px. "
+        "Only orders can be compared with ours."
     )
     found = frechet_improvement(table, runs, BIN_OF_ABSTRACT) if table == "1" else None
     if found is not None:

@@ -1,8 +1,7 @@
 """Tables 1 and 2: AOT-GAN beside the models that section 4.2 compares it with, bin by bin.
 
-Built from records alone; the same records give the same bytes. The paper takes the others' released
-weights, trained at other sizes on other masks; here every model of a table has seen the same images
-and is measured on the same pairs.
+Built from records alone; the same records give the same bytes. Every model of a table has seen the
+same images and is measured on the same pairs.
 """
 
 import math

@@ -25,6 +25,7 @@ from aotgan.reproduce.scales import get_scale
 NAME = "aotgan"
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
+HOLES = {"free-form": "free-form masks", "boxes": "rectangles", "centre": "centre squares"}
 LOW, HIGH = " low", " high"
 
 
@@ -148,11 +149,13 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
     first = groups[0][0]
     data, test = first.data, first.evaluation
     check = f"{CHECK_LABEL.capitalize()}. " if first.scale == CHECK_SCALE else ""
+    masks = first.config.get("data", {}).get("masks", "free-form")  # `DataConfig`'s
+    holes = HOLES.get(masks, f"masks of {masks}")
     yield (
         f"{check}Scale {first.scale}, {test['size_px']} px. Trained on {data['images']:,} "
         f"photographs of {data['name']}; measured on {test['pairs']:,} pairs of "
-        f"{test['images']:,} held-out photographs of {test['name']} and free-form masks, the same "
-        "for every run."
+        f"{test['images']:,} held-out photographs of {test['name']} and {holes}, the same for "
+        "every run."
     )
     for group in groups:
         record, seeds = group[0], ", ".join(str(record.seed) for record in group)

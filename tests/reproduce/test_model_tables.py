@@ -27,6 +27,7 @@ from aotgan.reproduce.model_tables import (
     model_titles,
 )
 from aotgan.reproduce.published import Published
+from aotgan.reproduce.tables import caption
 
 
 @pytest.fixture
@@ -106,6 +107,15 @@ def test_a_row_is_called_what_was_run(runs):
     assert model_titles("2", runs)["MNPS"] == "MNPS, texture term on random features"
     assert "3 iterations a scale instead of 100." in departures("2", runs)["MNPS"]
     assert model_titles("2", {})["MNPS"] == "MNPS"
+
+
+@pytest.mark.parametrize(
+    ("masks", "told"), [("centre", "centre squares"), ("free-form", "free-form masks")]
+)
+def test_the_caption_says_which_holes(runs, masks, told):
+    record = runs["aotgan"][0].record
+    record = replace(record, config=record.config | {"data": {"masks": masks}})
+    assert f"and {told}, the same for every run." in caption([record])
 
 
 def test_files_say_what_is_missing_and_do_not_mix_sources(runs, tmp_path):
