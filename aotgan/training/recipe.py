@@ -113,6 +113,12 @@ class Recipe(ABC):
         run = torch.compile(network) if self.compiled and network is self.generator else network
         return self.fabric.setup(cast(nn.Module, run), optimiser)
 
+    def update(self, optimiser: Any, loss: Tensor) -> None:
+        """Takes a step of an optimiser of `train_network` down the gradient of a scalar loss."""
+        optimiser.zero_grad()
+        self.fabric.backward(loss)
+        optimiser.step()
+
     def pull_on(self, leaf: Tensor, loss: Tensor, retain_graph: bool = False) -> Tensor:
         """Gradient of a generator's adversarial loss with respect to what a critic saw of it.
 

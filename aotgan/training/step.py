@@ -74,9 +74,7 @@ class Step(Recipe):
             losses |= adversarial
             total = total + (z * pull).sum()  # the same gradient as lambda_adv L_adv^G
 
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(total)
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, total)
         return {name: value.detach() for name, value in losses.items()}
 
     def reconstruction_losses(
@@ -118,7 +116,5 @@ class Step(Recipe):
         pull = self.pull_on(leaf, weighted, retain_graph=True)  # (B, 3, H, W)
 
         leak = weighted if self.objective.leaks_into_discriminator else 0.0
-        self.run_optim_d.zero_grad()
-        self.fabric.backward(loss_d + leak)
-        self.run_optim_d.step()
+        self.update(self.run_optim_d, loss_d + leak)
         return pull, {"discriminator": loss_d, "adversarial": loss_g}

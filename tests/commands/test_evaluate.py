@@ -1,14 +1,12 @@
 """`aotgan evaluate`: a model or result files, the table, and what is written beside it."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from aotgan import cli
 from aotgan.data.masks import centre_mask
 from aotgan.metrics import protocol
 from aotgan.models.generator import Generator
@@ -30,19 +28,6 @@ def place(tmp_path, monkeypatch):
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(array).save(tmp_path / folder / f"{name}.png")
     return tmp_path
-
-
-@pytest.fixture
-def aotgan(monkeypatch, capsys):
-    """Runs the command line; returns its exit status and what it printed."""
-
-    def call(text):
-        monkeypatch.setattr(sys, "argv", ["aotgan", *text.split()])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code, *capsys.readouterr()
-
-    return call
 
 
 def test_files_are_measured_by_themselves(place, aotgan):

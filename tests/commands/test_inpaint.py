@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from aotgan import cli
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 
@@ -29,19 +28,6 @@ def place(tmp_path, monkeypatch):
     torch.manual_seed(1)
     save_generator(Generator(width=2, blocks=1, rates=(1,)), tmp_path / "g.safetensors")
     return tmp_path
-
-
-@pytest.fixture
-def aotgan(monkeypatch, capsys):
-    """Runs the command line; returns its exit status and what it printed."""
-
-    def call(text):
-        monkeypatch.setattr(sys, "argv", ["aotgan", *text.split()])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code, *capsys.readouterr()
-
-    return call
 
 
 FOLDERS = "inpaint photos masks out --model g.safetensors --device cpu --workers 1"

@@ -82,9 +82,7 @@ class CAStep(Recipe):
         pull = self.pull_on(leaf, ADVERSARIAL * losses["adversarial"])
 
         total = RECONSTRUCTION * losses["reconstruction"] + KNOWN * losses["known"]
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(total + (z * pull).sum())
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, total + (z * pull).sum())
         return {name: value.detach() for name, value in losses.items()}
 
     def update_critics(
@@ -116,9 +114,7 @@ class CAStep(Recipe):
             ):
                 gap = run(fake).mean() - run(real).mean()
                 slope = gradient_penalty(critic, real, fake, noise, hole)
-                optimiser.zero_grad()
-                self.fabric.backward(gap + PENALTY * slope)
-                optimiser.step()
+                self.update(optimiser, gap + PENALTY * slope)
                 distance, penalty = distance + gap.detach(), penalty + slope.detach()
         return {"discriminator": distance, "penalty": penalty}
 

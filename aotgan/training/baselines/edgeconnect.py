@@ -122,7 +122,7 @@ class EdgeConnectStep(Recipe):
 
         real = torch.cat([gray, edges], dim=1)
         pull, losses["discriminator"] = self._update_critic(self.edge_judge, real, fake, judge)
-        self._update(optimiser, (fake * pull).sum())
+        self.update(optimiser, (fake * pull).sum())
         return losses
 
     def train_images(self, image: Tensor, edges: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -148,7 +148,7 @@ class EdgeConnectStep(Recipe):
             + style * losses["style"]
             + (fake * pull).sum()
         )
-        self._update(optimiser, total)
+        self.update(optimiser, total)
         return losses
 
     def reconstruction_losses(
@@ -190,13 +190,8 @@ class EdgeConnectStep(Recipe):
         real_maps, fake_maps = network(real), network(leaf)
         pull = self.pull_on(leaf, judge(real_maps, fake_maps), retain_graph=True)
         loss = (gan_loss(real_maps[-1], real=True) + gan_loss(fake_maps[-1], real=False)) / 2
-        self._update(optimiser, loss)
+        self.update(optimiser, loss)
         return pull, loss
-
-    def _update(self, optimiser: Any, loss: Tensor) -> None:
-        optimiser.zero_grad()
-        self.fabric.backward(loss)
-        optimiser.step()
 
 
 def gan_loss(logits: Tensor, real: bool) -> Tensor:

@@ -58,9 +58,7 @@ class GatedConvStep(Recipe):
         losses["adversarial"] = -full_precision(self.run_critic(leaf, mask)).mean()
         pull = self.pull_on(leaf, ADVERSARIAL * losses["adversarial"])
 
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(losses["reconstruction"] + (z * pull).sum())
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, losses["reconstruction"] + (z * pull).sum())
         return {name: value.detach() for name, value in losses.items()}
 
     def update_critic(self, image: Tensor, z: Tensor, mask: Tensor) -> Tensor:
@@ -75,7 +73,5 @@ class GatedConvStep(Recipe):
         scores = self.run_critic(torch.cat([image, z]), torch.cat([mask, mask]))
         real, fake = full_precision(scores).chunk(2)  # (B, C, h, w) each
         loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
-        self.run_optim_d.zero_grad()
-        self.fabric.backward(loss)
-        self.run_optim_d.step()
+        self.update(self.run_optim_d, loss)
         return loss

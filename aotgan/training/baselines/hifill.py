@@ -68,9 +68,7 @@ class HiFillStep(Recipe):
             + VALID * losses["valid"]
             + (z * pull).sum()  # the same gradient as that of the weighted adversarial loss
         )
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(total)
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, total)
         return {name: value.detach() for name, value in (losses | judged).items()}
 
     def update_critic(
@@ -83,9 +81,7 @@ class HiFillStep(Recipe):
             "discriminator": fake_score.mean() - real_score.mean(),
             "penalty": gradient_penalty(self.critic, image, fake, noise),
         }
-        self.run_optim_d.zero_grad()
-        self.fabric.backward(losses["discriminator"] + PENALTY * losses["penalty"])
-        self.run_optim_d.step()
+        self.update(self.run_optim_d, losses["discriminator"] + PENALTY * losses["penalty"])
         return losses
 
     def pull(self, z: Tensor) -> tuple[Tensor, Tensor]:

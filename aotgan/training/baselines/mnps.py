@@ -107,9 +107,7 @@ class MNPSStep(Recipe):
 
         reconstruction = (self.weight * (prediction - target).square()).mean()
         total = (1 - ADVERSARIAL) * reconstruction + (prediction * pull).sum()
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(total)
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, total)
         return {
             "reconstruction": reconstruction.detach(),
             "adversarial": adversarial,
@@ -119,9 +117,7 @@ class MNPSStep(Recipe):
     def update_critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Steps the critic on two batches, each normalised by itself; returns its loss."""
         loss = entropy(self.run_critic(real), 1.0) + entropy(self.run_critic(fake), 0.0)
-        self.run_optim_d.zero_grad()
-        self.fabric.backward(loss)
-        self.run_optim_d.step()
+        self.update(self.run_optim_d, loss)
         return loss.detach()
 
     def judge(self, prediction: Tensor) -> tuple[Tensor, Tensor]:

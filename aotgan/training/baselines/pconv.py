@@ -71,9 +71,7 @@ class PConvStep(Recipe):
         self._set_phase(second=done >= FIRST_PHASE * self.config.steps)
         prediction = self.run_generator(erase(image, mask, self.generator.fill), mask)
         losses = self.losses(image, prediction, mask)
-        self.run_optimiser.zero_grad()
-        self.fabric.backward(self.weighted(losses))
-        self.run_optimiser.step()
+        self.update(self.run_optimiser, self.weighted(losses))
         return {name: value.detach() for name, value in losses.items()}
 
     def losses(self, image: Tensor, prediction: Tensor, mask: Tensor) -> dict[str, Tensor]:

@@ -102,9 +102,7 @@ class PENNetStep(Recipe):
             + PYRAMID * losses["pyramid"]
             + (z * pull).sum()  # the same gradient as that of the weighted adversarial loss
         )
-        self.run_optim_g.zero_grad()
-        self.fabric.backward(total)
-        self.run_optim_g.step()
+        self.update(self.run_optim_g, total)
         return {name: value.detach() for name, value in (losses | adversarial).items()}
 
     def update_discriminator(self, image: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -116,9 +114,7 @@ class PENNetStep(Recipe):
         pull = self.pull_on(leaf, ADVERSARIAL * loss_g, retain_graph=True)  # (B, 3, H, W)
 
         loss_d = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
-        self.run_optim_d.zero_grad()
-        self.fabric.backward(loss_d)
-        self.run_optim_d.step()
+        self.update(self.run_optim_d, loss_d)
         return pull, {"discriminator": loss_d, "adversarial": loss_g}
 
 
