@@ -82,7 +82,7 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
             f"{path} is a safetensors file without the mark {FORMAT!r}: expected a file written by "
             "aotgan. Import the authors' .pt file with `aotgan weights import` first."
         )
-    model = _skeleton(metadata.get("config", ""), path)
+    model = _skeleton_of(metadata.get("config", ""), path)
     _adopt(model, tensors, path)
     try:
         return model.to(device).eval()
@@ -216,12 +216,16 @@ class _NoInit(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _skeleton(config: str, source: str | Path) -> Inpainter:
-    """Makes the network of a JSON configuration without memory and without random numbers."""
+def skeleton(config: Mapping[str, Any]) -> Inpainter:
+    """Makes a network without memory and without random numbers; argument as `registry.build`."""
+    with torch.device("meta"), _NoInit():
+        return build({**config})
+
+
+def _skeleton_of(config: str, source: str | Path) -> Inpainter:
+    """Makes the network of a JSON configuration that a file holds."""
     try:
-        options: dict[str, Any] = json.loads(config)
-        with torch.device("meta"), _NoInit():
-            return build({**options})
+        return skeleton(json.loads(config))
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise InputError(
             f"{source}: its configuration {config!r} describes no model ({error}). The file is "
@@ -230,7 +234,7 @@ def _skeleton(config: str, source: str | Path) -> Inpainter:
 
 
 def _released_skeleton(width: int, source: str | Path) -> Inpainter:
-    return _skeleton(json.dumps({"variant": "released", "width": width}), source)
+    return _skeleton_of(json.dumps({"variant": "released", "width": width}), source)
 
 
 def _adopt(generator: Inpainter, tensors: Mapping[str, Tensor], source: str | Path) -> None:
