@@ -13,7 +13,8 @@ from aotgan.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aotgan.metrics.files import KnownPixels
+    from aotgan.metrics.files import FileSet, KnownPixels
+    from aotgan.metrics.frechet import FrechetDistance
     from aotgan.metrics.report import Evaluation
 
 SCALE, DATA = "smoke", "bundled"  # of a model, where nothing else is given
@@ -35,10 +36,11 @@ def evaluate(
         typer.Option(help="Folder of result files to measure instead.", show_default="a model"),
     ] = None,
     real: Annotated[
-        Path | None, typer.Option(help="Folder of their originals.", show_default="none")
+        Path | None,
+        typer.Option(help="Folder of their originals.", show_default="the scale's pairs"),
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of their masks.", show_default="none")
+        Path | None, typer.Option(help="Folder of their masks.", show_default="the scale's pairs")
     ] = None,
     hole: Annotated[str, typer.Option(help="What marks the hole in them: white or black.")] = (
         "white"
@@ -51,7 +53,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Of the Frechet distance: inception or random.",
-            show_default="the scale's; of files random",
+            show_default="the scale's; with --real random",
         ),
     ] = None,
     device: Device = "cpu",
@@ -65,93 +67,161 @@ def evaluate(
             show_default="none",
         ),
     ] = None,
+    save_pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="New folder for the pairs, photographs/ and masks/, for other programs to fill.",
+            show_default="none",
+        ),
+    ] = None,
+    save_fills: Annotated[
+        Path | None,
+        typer.Option(help="New folder for the model's filled pictures.", show_default="none"),
+    ] = None,
 ) -> None:
     """Measures a model on the fixed image-mask pairs of a scale, or anybody's result files.
 
-    With --pred, --real and --masks, files of one name belong together: the composites of
+    With --pred, --real and --masks, files of one name belong together. With --pred alone they are
+    fills of the scale's pairs, named as --save-pairs names these. Either way the composites of
     prediction and original are measured in the same way as a model's.
     """
     from aotgan.training.devices import find_device
     from aotgan.training.loop import check_writable
 
+    _check_files(pred, real, masks, hole)
+    if pred and (model or save_pairs or save_fills):
+        raise InputError(
+            "--model, --save-pairs and --save-fills are of no use with --pred, whose files are "
+            "measured as they are. Leave them out."
+        )
+    if real and (scale or data or data_root):
+        raise InputError(
+            "--scale, --data and --data-root are of no use with --real and --masks: the files are "
+            "measured as they are. Leave them out."
+        )
+    if composite and not pred:
+        raise InputError("--composite is of no use without --pred.")
     device = find_device(device)
-    for folder in (csv.parent if csv else None, out):
+    for folder in (csv.parent if csv else None, out, save_pairs, save_fills):
         if folder is not None:
             check_writable(folder)
-    if pred or real or masks:
-        if not (pred and real and masks):
-            raise InputError("result files need all of --pred, --real and --masks.")
-        if model or scale or data or data_root:
-            raise InputError(
-                "--model, --scale, --data and --data-root are of no use with --pred: the files "
-                "are measured as they are. Leave them out."
-            )
-        result, about = measure_files(
-            (pred, real, masks), hole, composite, features or "random", device
-        )
+    if pred and real and masks:
+        result, about = measure_files((pred, real, masks), hole, composite, features, device)
     else:
-        if composite or hole != "white":
-            raise InputError("--hole and --composite are of no use without --pred.")
-        result, about = measure_model(
-            model, scale or SCALE, data or DATA, data_root, features, device
-        )
+        pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features)
+        if pred:
+            result, about = measure_fills(pred, pairs, composite, device)
+        else:
+            result, about = measure_model(model, pairs, device, save_pairs, save_fills)
     show(result.per_bin)
     write_results(result, about, device, csv, out)
 
 
+def _check_files(pred: Path | None, real: Path | None, masks: Path | None, hole: str) -> None:
+    """Refuses folders of files that cannot be measured together."""
+    if (real or masks) and not (pred and real and masks):
+        raise InputError(
+            "files with originals of their own need all of --pred, --real and --masks; --pred "
+            "alone measures fills of a scale's pairs."
+        )
+    if hole != "white" and not masks:
+        raise InputError("--hole is of no use without --masks.")
+
+
+class ScalePairs:
+    """The fixed pairs of a scale and image set, and the Frechet distance measured on them."""
+
+    def __init__(self, scale: str, data: str, data_root: Path | None, features: str | None):
+        from aotgan.metrics.frechet import FEATURES
+        from aotgan.models.blocks import check_choice
+        from aotgan.reproduce.runs import evaluation_manifest
+        from aotgan.reproduce.scales import get_scale
+
+        size = get_scale(scale)
+        if features is not None:
+            check_choice("features", features, FEATURES)
+        chosen = {None: size.features, "inception": "imagenet", "random": "random"}
+        self.features = chosen[features]
+        self.manifest = evaluation_manifest(data, size.size_px, scale, data_root)
+        self.name = Path(data).resolve().name
+
+    def about(self) -> dict[str, Any]:
+        """Says in a record what was measured."""
+        return {
+            "name": self.name,
+            "split": "test",
+            "images": len(self.manifest.image_digests),
+            "pairs": len(self.manifest),
+            "size_px": self.manifest.size,
+            "manifest_sha256": self.manifest.hash,
+        }
+
+
 def measure_model(
     model: str | None,
-    scale: str,
-    data: str,
-    data_root: Path | None,
-    features: str | None,
+    pairs: ScalePairs,
     device: str,
+    save_pairs: Path | None = None,
+    save_fills: Path | None = None,
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of a model on a scale's pairs, and what these are."""
-    from aotgan.metrics.frechet import FEATURES
-    from aotgan.models.blocks import check_choice
+    from aotgan.metrics.exchange import PairWriter
     from aotgan.models.weights import load_inpainter
-    from aotgan.reproduce.runs import evaluate_generator, evaluation_manifest
-    from aotgan.reproduce.scales import get_scale
+    from aotgan.reproduce.runs import evaluate_generator
 
-    size = get_scale(scale)
-    if features is not None:
-        check_choice("features", features, FEATURES)
-    chosen = {None: size.features, "inception": "imagenet", "random": "random"}[features]
     network = load_inpainter(model, device)
-    manifest = evaluation_manifest(data, size.size_px, scale, data_root)
-    about = {
-        "name": Path(data).resolve().name,
-        "split": "test",
-        "images": len(manifest.image_digests),
-        "pairs": len(manifest),
-        "size_px": manifest.size,
-        "manifest_sha256": manifest.hash,
-    }
-    return evaluate_generator(network, manifest, chosen, device), about
+    writer = PairWriter(pairs.manifest, save_pairs, save_fills)
+    result = evaluate_generator(network, pairs.manifest, pairs.features, device, keep=writer)
+    return result, pairs.about()
+
+
+def measure_fills(
+    folder: Path, pairs: ScalePairs, composite: bool, device: str
+) -> tuple["Evaluation", dict[str, Any]]:
+    """Returns the measurements of files that fill a scale's pairs, and what these are."""
+    from aotgan.metrics.exchange import pair_manifest
+    from aotgan.reproduce.runs import frechet_distance
+
+    frechet = frechet_distance(pairs.features, device)
+    result, off = _measured(pair_manifest(folder, pairs.manifest), composite, frechet)
+    return result, pairs.about() | {"predictions": folder.resolve().name} | off
 
 
 def measure_files(
-    folders: tuple[Path, Path, Path], hole: str, composite: bool, features: str, device: str
+    folders: tuple[Path, Path, Path],
+    hole: str,
+    composite: bool,
+    features: str | None,
+    device: str,
 ) -> tuple["Evaluation", dict[str, Any]]:
-    """Returns the measurements of files, and what they are; says how far known pixels were off."""
-    from aotgan.metrics.files import evaluate_files, pair_files
+    """Returns the measurements of files with originals of their own, and what they are."""
+    from aotgan.metrics.files import pair_files
     from aotgan.metrics.frechet import FrechetDistance
 
-    frechet = FrechetDistance(features, device=device)
+    frechet = FrechetDistance(features or "random", device=device)
     files = pair_files(*folders, hole)
-    result, known = evaluate_files(files, composite, frechet)
-    if known.mean > 0:
-        print(f"note: {remark(known)}", file=sys.stderr)
+    result, off = _measured(files, composite, frechet)
     about = {
         "name": folders[0].resolve().name,
         "images": len({pair.image for pair in files.pairs}),
         "pairs": len(files),
         "size_px": list(files.size),
         "manifest_sha256": files.hash,
-        "known_pixels_off_by": {"mean": round(known.mean, 3), "worst": round(known.worst[0], 3)},
     }
-    return result, about
+    return result, about | off
+
+
+def _measured(
+    files: "FileSet", composite: bool, frechet: "FrechetDistance"
+) -> tuple["Evaluation", dict[str, Any]]:
+    """Measures files; returns, and says, how far their known pixels were off."""
+    from aotgan.metrics.files import evaluate_files
+
+    result, known = evaluate_files(files, composite, frechet)
+    if known.mean > 0:
+        print(f"note: {remark(known)}", file=sys.stderr)
+    off = {"mean": round(known.mean, 3), "worst": round(known.worst[0], 3)}
+    return result, {"known_pixels_off_by": off}
 
 
 def remark(known: "KnownPixels") -> str:

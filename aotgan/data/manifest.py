@@ -85,6 +85,14 @@ class Manifest:
         return tuple(dict.fromkeys(pair.bin for pair in self.pairs))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the files of each pair are called: its number, photograph and bin, all distinct."""
+        return tuple(
+            f"{number:05d}-{Path(pair.image).stem}-{pair.bin.rstrip('%')}"
+            for number, pair in enumerate(self.pairs)
+        )
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON form, 64 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()

@@ -1,14 +1,15 @@
 """Measures result files, of whatever program, with the report's protocol.
 
-Three folders hold predictions, photographs and masks of the same names. The numbers are those that
-`aotgan.metrics.report.evaluate` gives to a model: composites on the known pixels, per mask-ratio
-bin, so that another repository's model enters the comparison by its files alone.
+Three folders hold predictions, photographs and masks of the same names; or predictions alone are
+files, see `aotgan.metrics.exchange`. The numbers are those that `aotgan.metrics.report.evaluate`
+gives to a model: composites on the known pixels, per mask-ratio bin, so that another repository's
+model enters the comparison by its files.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -37,11 +38,11 @@ INVERTED = (
 
 @dataclass(frozen=True)
 class FilePair:
-    """One photograph, its mask and its prediction.
+    """A photograph under a mask, and its prediction.
 
     Attributes:
-        name: of the three files, below their folders and without the ending.
-        image: name of the first photograph of the same content: pairs of one are correlated.
+        name: of the files, below their folders and without the ending.
+        image: what names the photograph: pairs of one are correlated.
         bin: label of the mask-ratio bin, or "centre".
     """
 
@@ -50,25 +51,24 @@ class FilePair:
     bin: str
     prediction: Path
     photograph: Path
-    mask: Path
 
 
 @dataclass(frozen=True)
 class FileSet:
-    """Triples of files; iterating reads them as (uint8 (H, W, 3), bool (H, W), pair).
+    """Predictions and what they are measured against; iterating reads the latter, in order.
 
     Attributes:
-        pairs: ordered by bin, then by name.
+        pairs: one a prediction.
         size: (height, width) of all of them, px.
-        hole: "white" or "black", what marks the hole in the masks.
-        hash: SHA-256 over the photographs' files and the masks' pixels: equal for two sets of
-            predictions if they were measured on the same pairs.
+        hash: equal for two sets of predictions if they were measured on the same pairs: that of
+            the manifest, or SHA-256 over the photographs' files and the masks' pixels.
+        originals: of the pairs, in their order: (uint8 (H, W, 3), bool (H, W), pair).
     """
 
     pairs: tuple[FilePair, ...]
     size: tuple[int, int]
-    hole: str
     hash: str
+    originals: Iterable[Case] = field(compare=False, repr=False)
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -76,8 +76,7 @@ class FileSet:
 
     def __iter__(self) -> Iterator[Case]:
         """Reads photographs and masks, pair after pair."""
-        for pair in self.pairs:
-            yield read_image(pair.photograph), read_mask(pair.mask, self.hole), pair
+        return iter(self.originals)
 
 
 @dataclass
@@ -131,21 +130,24 @@ def pair_files(
         "photograph": Path(photographs),
         "mask": Path(masks),
     }
-    found = {what: _named(what, folder, [*folders.values()]) for what, folder in folders.items()}
+    found = {
+        what: named_files(what, folder, [*folders.values()]) for what, folder in folders.items()
+    }
     _check_names(folders, found)
     names = sorted(found["photograph"])
     size = image_size(found["photograph"][names[0]])
-    pairs, digests, first = [], [], dict[str, str]()
+    pairs, digests, first = list[tuple[FilePair, Path]](), [], dict[str, str]()
     for name in names:
         prediction, photograph, path = (files[name] for files in found.values())
         _check_size(prediction, photograph, found["photograph"][names[0]], size)
         mask = read_mask(path, hole, size)
         digests.append((sha256_of(photograph), _digest(mask)))
         image = first.setdefault(digests[-1][0], name)
-        pairs.append(FilePair(name, image, bin_of(mask), prediction, photograph, path))
-    pairs.sort(key=lambda pair: (LABELS.index(pair.bin), pair.name))
+        pairs.append((FilePair(name, image, bin_of(mask), prediction, photograph), path))
+    pairs.sort(key=lambda both: (LABELS.index(both[0].bin), both[0].name))
     content = json.dumps({"size": size, "pairs": sorted(digests)}, separators=(",", ":"))
-    return FileSet(tuple(pairs), size, hole, hashlib.sha256(content.encode()).hexdigest())
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return FileSet(tuple(pair for pair, _ in pairs), size, digest, _Originals(pairs, hole))
 
 
 def evaluate_files(
@@ -190,6 +192,18 @@ def bin_of(mask: NDArray[np.bool_]) -> str:
     return next(bin_label(bounds) for bounds in BINS if ratio < bounds[1] or bounds == BINS[-1])
 
 
+@dataclass(frozen=True)
+class _Originals:
+    """Reads photographs and masks, pair after pair."""
+
+    pairs: Sequence[tuple[FilePair, Path]]
+    hole: str
+
+    def __iter__(self) -> Iterator[Case]:
+        for pair, mask in self.pairs:
+            yield read_image(pair.photograph), read_mask(mask, self.hole), pair
+
+
 class _Predictions:
     """Stands where the report expects a model: hands out the files in the order of the pairs."""
 
@@ -223,8 +237,17 @@ class _Predictions:
             )
 
 
-def _named(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Path]:
-    """The images of a folder by their names; one of the other folders may lie inside."""
+def named_files(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Path]:
+    """Returns the images of a folder by their names: below the folder, without the ending.
+
+    Args:
+        what: what they are, for messages: "prediction".
+        folder: where they are, in sub-folders too.
+        others: folders that may lie inside and are left out.
+
+    Raises:
+        InputError: no such folder, no image in it, or two of one name.
+    """
     if not folder.is_dir():
         raise InputError(f"{what}s {folder}: no such folder. Check the path.")
     inside = {other.resolve() for other in others} - {folder.resolve()}

@@ -44,6 +44,7 @@ class PairLike(Protocol):
 
 
 Case = tuple[NDArray[np.uint8], NDArray[np.bool_], PairLike]
+Keep = Callable[[Case, NDArray[np.uint8]], object]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def evaluate(
     frechet: FrechetDistance | None = None,
     progress: bool = True,
     device: str | torch.device = "cpu",
+    keep: Keep | None = None,
 ) -> Evaluation:
     """Fills every pair of a manifest and measures the composites.
 
@@ -83,6 +85,7 @@ def evaluate(
         frechet: the Fréchet distance to compute; images that it has seen already do not count.
         progress: show a progress bar if standard error is a terminal.
         device: where `fill` gets its tensors.
+        keep: is given each case, in manifest order, and its composite, uint8 (H, W, 3).
 
     Raises:
         InputError: an empty manifest or mask, or a result of `fill` that is no composite.
@@ -99,6 +102,9 @@ def evaluate(
     ):
         for cases in _batches(manifest, batch_size):
             originals, composites = _composites(fill, cases, device)
+            if keep is not None:
+                for case, filled in zip(cases, composites, strict=True):
+                    keep(case, filled)
             rows += pending  # the previous batch was measured while this one was filled
             pending = pool.map(_row, cases, composites)
             if frechet is not None:

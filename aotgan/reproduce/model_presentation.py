@@ -4,6 +4,8 @@ Everything is read from the records of finished runs. What was not run yet is sa
 """
 
 from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -28,6 +30,7 @@ from aotgan.reproduce.model_tables import (
     model_comparisons,
     model_table,
 )
+from aotgan.reproduce.others import load_others
 from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results
 from aotgan.reproduce.published import PREFIX
 from aotgan.reproduce.tables import HIGH, LOW
@@ -40,7 +43,18 @@ PANELS = {
 
 
 class ModelResults(Results):
-    """What a folder of results says about Table 1 or 2; arguments as `Results`."""
+    """What a folder of results says about Table 1 or 2.
+
+    Args:
+        table, scale, figures: as of `Results`.
+        others: folder of what models from elsewhere were measured, shown beside ours; see
+            `aotgan.reproduce.others.load_others`.
+    """
+
+    def __init__(self, table: str, scale: str, figures: str | Path, others: str | Path = ""):
+        super().__init__(table, scale, figures)
+        run = next(iter(self.runs.values()))[0] if self.have else None
+        self.others = load_others(others, run.record) if others and run else {}
 
     def _load(self) -> dict[str, list[Run]]:
         return load_models(self.table, self.folder)
@@ -60,7 +74,7 @@ class ModelResults(Results):
         """Returns a bin of the table; `weights` is "raw" or "ema", by default what tables show."""
         if not self.have:
             return self._missing
-        return Table.of(readable_models(self.table, self.runs, at, weights))
+        return Table.of(readable_models(self.table, self.runs, at, weights, self.others))
 
     def costs(self) -> Table | Note:
         """Returns what one image costs each model."""
@@ -80,7 +94,7 @@ class ModelResults(Results):
         return Note("\n".join(lines)) if lines else self._missing
 
     def by_bin(self, metric: str = "psnr") -> Figure | Note:
-        """Draws a metric over the size of the hole, ours beside the paper's.
+        """Draws a metric over the size of the hole, ours beside the paper's; others' dashed.
 
         Args:
             metric: "psnr", "l1" or "ssim".
@@ -88,21 +102,24 @@ class ModelResults(Results):
         if not self.have:
             return self._missing
         title, printed = PANELS[metric]
-        frame = model_table(self.table, self.runs)
+        frame = model_table(self.table, self.runs, others=self.others)
         frame = frame[frame["bin"] != "all"]
         at = {label: x for x, label in enumerate(dict.fromkeys(frame["bin"]))}
         with house_style():
             figure = Drawing(figsize=(8.2, 3.2), layout="constrained")
             ours, paper = figure.subplots(1, 2)
             for colour, (row, group) in zip(
-                COLOURS, frame.groupby("row", sort=False), strict=False
+                cycle(COLOURS), frame.groupby("row", sort=False), strict=False
             ):
                 x = group["bin"].map(at).to_numpy()
                 known = group[title].notna().to_numpy()
                 label = row if known.any() else f"{row} (not run)"
                 line = group[known]
-                ours.plot(x[known], line[title], "o-", ms=3.5, lw=1.2, color=colour, label=label)
+                style = "o--" if row in self.others else "o-"
+                ours.plot(x[known], line[title], style, ms=3.5, lw=1.2, color=colour, label=label)
                 ours.vlines(x[known], line[title + LOW], line[title + HIGH], color=colour, lw=1.2)
+                if row in self.others:
+                    continue
                 values = [value.value for value in group[f"{PREFIX} {printed}"]]
                 paper.plot(x, values, "o-", ms=3.5, lw=1.2, color=colour)
             ours.set(title=f"ours, scale {self.scale}", ylabel=title)

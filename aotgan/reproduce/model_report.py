@@ -37,6 +37,7 @@ from aotgan.reproduce.model_tables import (
     model_table,
     model_titles,
 )
+from aotgan.reproduce.others import FILES, Others
 from aotgan.reproduce.outputs import file_stem
 from aotgan.reproduce.published import PREFIX, check_columns
 from aotgan.reproduce.tables import HIGH, caption, heading, markdown, with_interval
@@ -99,12 +100,18 @@ def models_as_latex(table: str, scale: str, runs: Runs) -> str:
     return latex_table(pd.concat(frames), title)
 
 
-def readable_models(table: str, runs: Runs, at: str, weights: str | None = None) -> pd.DataFrame:
-    """Returns a bin for reading: ours with half of the interval and rank, beside the paper's."""
-    frame = model_table(table, runs, weights)
+def readable_models(
+    table: str, runs: Runs, at: str, weights: str | None = None, others: Others | None = None
+) -> pd.DataFrame:
+    """Returns a bin for reading: ours with half of the interval and rank, beside the paper's.
+
+    Models from elsewhere follow, "files" in the place of their seeds.
+    """
+    frame = model_table(table, runs, weights, others)
     frame = frame[frame["bin"] == at].reset_index(drop=True)
-    names = frame["row"].map(model_titles(table, runs))
-    shown: dict[str, object] = {"model": names, "seeds": frame["seeds"].astype(str)}
+    names = frame["row"].map(model_titles(table, runs)).fillna(frame["row"])
+    seeds = frame["seeds"].astype(str).mask(frame["experiment"] == FILES, FILES)
+    shown: dict[str, object] = {"model": names, "seeds": seeds}
     for metric in metrics_of_runs(runs):
         columns = (frame[metric.title + end] for end in ("", HIGH, RANK))
         shown[metric.title] = [

@@ -24,6 +24,7 @@ from aotgan.reproduce.ablations import (
     rows_of_table,
 )
 from aotgan.reproduce.compare import Comparison, Run, compare, seed_spread
+from aotgan.reproduce.others import Others, other_rows
 from aotgan.reproduce.published import PREFIX, Published, load_published
 from aotgan.reproduce.tables import HIGH, LOW
 
@@ -51,7 +52,9 @@ def bins_of(runs: Runs) -> tuple[str, ...]:
     return labels if len(labels) > 2 else labels[:1]
 
 
-def model_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame:
+def model_table(
+    table: str, runs: Runs, weights: str | None = None, others: Others | None = None
+) -> pd.DataFrame:
     """Returns a row for each model and bin, models in the paper's order, NaN where none was run.
 
     Columns: row, bin, experiment, seeds; for each metric our mean over seeds, the ends of its 95 %
@@ -63,6 +66,7 @@ def model_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFr
         table: "1" or "2".
         runs: as `load_models` returns them.
         weights: "raw" or "ema"; those that tables show by default.
+        others: models from elsewhere, which follow without rank.
     """
     names = rows_of_table(table)
     frame = pd.DataFrame(
@@ -87,7 +91,9 @@ def model_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFr
             for row, at in zip(frame["row"], frame["bin"], strict=True)
         ]
         frame[f"{PREFIX} {name}"] = pd.Series(column, dtype=object)
-    return frame
+    if not others:
+        return frame
+    return pd.concat([frame, other_rows(others, metrics_of_runs(runs))], ignore_index=True)
 
 
 def model_comparisons(

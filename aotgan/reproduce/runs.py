@@ -25,7 +25,7 @@ from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
-from aotgan.metrics.report import Evaluation, evaluate
+from aotgan.metrics.report import Evaluation, Keep, evaluate
 from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
@@ -245,12 +245,14 @@ def evaluate_generator(
     features: str = "random",
     device: str | torch.device = "cpu",
     progress: bool = True,
+    keep: Keep | None = None,
 ) -> Evaluation:
     """Measures a generator on a manifest; `features` is the Frechet distance's network."""
     frechet = frechet_distance(features, device)
+    fill = generator.complete
     with evaluating(generator):
         return evaluate(
-            generator.complete, manifest, frechet=frechet, progress=progress, device=device
+            fill, manifest, frechet=frechet, progress=progress, device=device, keep=keep
         )
 
 

@@ -265,13 +265,18 @@ def _rows(group: Sequence[Record]) -> Iterator[dict[str, Any]]:
         row = about | {title: cells[0][key] for key, title in COUNTS.items()}
         row["identical"] = sum(cell["identical"] for cell in cells)
         for metric in metrics_of(first):
-            value, low, high = _summary([dict(cell) for cell in cells], metric)
+            value, low, high = summary([dict(cell) for cell in cells], metric)
             row |= {metric.title: value, f"{metric.title}{LOW}": low, f"{metric.title}{HIGH}": high}
         yield row
 
 
-def _summary(cells: Sequence[dict[str, Any]], metric: Metric) -> tuple[float, float, float]:
-    """Value and ends of the interval, of one seed's photographs or of several seeds."""
+def summary(cells: Sequence[dict[str, Any]], metric: Metric) -> tuple[float, float, float]:
+    """Returns value and ends of the interval, of one seed's photographs or of several seeds.
+
+    Args:
+        cells: a bin's row of a record's numbers for each seed.
+        metric: which of them.
+    """
     if len(cells) == 1:
         keys = (metric.key, f"{metric.key}_low", f"{metric.key}_high")
         value, low, high = (_number(cells[0].get(key)) * metric.factor for key in keys)

@@ -73,10 +73,14 @@ def test_raw_outputs_need_a_word(place, aotgan):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("evaluate --pred pred", "all of --pred, --real and --masks"),
+        ("evaluate --pred pred --real real", "all of --pred, --real and --masks"),
+        ("evaluate --real real --masks masks", "all of --pred, --real and --masks"),
+        ("evaluate --pred pred", "24 of 24 pairs have no file and 3 files have no pair"),
         (f"{FILES} --model aotgan-demo", "of no use with --pred"),
-        (f"{FILES} --scale smoke", "of no use with --pred"),
-        (f"{FILES} --data bundled", "of no use with --pred"),
+        (f"{FILES} --save-fills new", "of no use with --pred"),
+        ("evaluate --pred pred --save-pairs new", "of no use with --pred"),
+        (f"{FILES} --scale smoke", "of no use with --real"),
+        (f"{FILES} --data bundled", "of no use with --real"),
         (f"{FILES} --features vgg", "features='vgg' is not known"),
         (f"{FILES} --hole grey", 'hole="grey"'),
         (f"{FILES} --hole black", "known pixels differ by .*white is the hole"),
@@ -85,7 +89,10 @@ def test_raw_outputs_need_a_word(place, aotgan):
         (f"{FILES} --device gpu", "device='gpu'"),
         ("evaluate --pred absent --real real --masks masks", "predictions absent: no such folder"),
         ("evaluate --composite", "of no use without --pred"),
-        ("evaluate --hole black", "of no use without --pred"),
+        ("evaluate --hole black", "of no use without --masks"),
+        ("evaluate --pred pred --hole black", "of no use without --masks"),
+        ("evaluate --save-pairs real", "real is not empty"),
+        ("evaluate --save-fills real/a.png", "cannot write in real/a.png"),
         ("evaluate --features vgg", "features='vgg': choose one of inception, random"),
     ],
 )
@@ -110,3 +117,23 @@ def test_a_model_is_recorded_alike(place, aotgan):
     assert (about["name"], about["pairs"], about["size_px"]) == ("bundled", 24, 64)
     assert len(pd.read_csv("results/pairs.csv")) == 24
     assert set(record) == {"format", "evaluation", "protocol", "metrics", "environment"}
+
+
+def test_pairs_go_out_and_their_fills_come_back(place, aotgan):
+    """What the command measures of a model, it measures of that model's files."""
+    save_generator(Generator(width=2, blocks=1, rates=(1,)), place / "g.safetensors")
+    saved = "--save-pairs pairs --save-fills fills"
+    assert aotgan(f"evaluate --model g.safetensors {saved} --out of-model")[0] == 0
+    assert {path.name for path in (place / "pairs").iterdir()} == {"photographs", "masks"}
+    status, _, err = aotgan("evaluate --pred fills --out of-files")
+    assert (status, err) == (0, "")
+    model, files = (
+        json.loads((place / of / "evaluation.json").read_text()) for of in ("of-model", "of-files")
+    )
+    assert files["metrics"] == model["metrics"] and files["protocol"] == model["protocol"]
+    assert files["evaluation"]["manifest_sha256"] == model["evaluation"]["manifest_sha256"]
+    assert files["evaluation"]["predictions"] == "fills"
+    assert files["evaluation"]["known_pixels_off_by"] == {"mean": 0, "worst": 0}
+    originals = "--real pairs/photographs --masks pairs/masks"
+    status, out, _ = aotgan(f"evaluate --pred fills {originals}")
+    assert status == 0 and out.splitlines()[-1].split()[0] == "all"

@@ -1,0 +1,90 @@
+"""Models from elsewhere beside Table 1: their files, measured by `aotgan evaluate` on its pairs.
+
+They were trained on other images, for longer or shorter: they have no rank among our rows.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aotgan.errors import InputError
+from aotgan.reproduce.ablations import PAPER_COLUMNS, RANK, rows_of_table
+from aotgan.reproduce.published import PREFIX, Published
+from aotgan.reproduce.records import Record
+from aotgan.reproduce.tables import HIGH, LOW, Metric, summary
+
+FILE = "evaluation.json"
+FILES = "files"  # in the column that names the experiment of a row
+Others = Mapping[str, Sequence[dict[str, Any]]]  # by name: a row of numbers for each bin
+
+
+def load_others(folder: str | Path, record: Record) -> dict[str, list[dict[str, Any]]]:
+    """Reads the results of other models.
+
+    Args:
+        folder: holds `NAME/evaluation.json`, what `aotgan evaluate --out` writes, for each model.
+        record: of a run in the table that they are shown beside.
+
+    Returns:
+        Rows of numbers, one a bin, by name in alphabetical order.
+
+    Raises:
+        InputError: no results there, a file that is none, a name of a row of Table 1, or other
+            pairs or another protocol than the record's.
+    """
+    paths = sorted(Path(folder).glob(f"*/{FILE}"))
+    if not paths:
+        raise InputError(
+            f"{folder} holds no results: expected {Path(folder) / 'NAME' / FILE}, what `aotgan "
+            "evaluate --pred ... --out` writes."
+        )
+    taken = {path.parent.name for path in paths} & set(rows_of_table("1"))
+    if taken:
+        raise InputError(
+            f"{Path(folder) / min(taken)} has the name of a row that is trained here. Rename the "
+            f'folder, for example to "{min(taken)}, authors\' weights".'
+        )
+    return {path.parent.name: _rows(path, record) for path in paths}
+
+
+def _rows(path: Path, record: Record) -> list[dict[str, Any]]:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        pairs, protocol = values["evaluation"]["manifest_sha256"], values["protocol"]
+        rows = list(values["metrics"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not what `aotgan evaluate --out` writes ({error!r}). Measure again."
+        ) from error
+    for what, found, expected in (
+        ("on other pairs", pairs, record.evaluation["manifest_sha256"]),
+        ("by another protocol", protocol, record.protocol),
+    ):
+        if found != expected:
+            raise InputError(
+                f"{path} was measured {what} than {record.experiment}, seed {record.seed}. Fill "
+                f"and measure the table's: `aotgan evaluate --scale {record.scale} --data "
+                f"{record.evaluation['name']}`, with --save-pairs, then with --pred."
+            )
+    return rows
+
+
+def other_rows(others: Others, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Returns them in the columns of `aotgan.reproduce.model_tables.model_table`, without ranks."""
+    rows = []
+    for name, numbers in others.items():
+        for cell in numbers:
+            row = {"row": name, "bin": cell["bin"], "experiment": FILES, "seeds": 0}
+            for metric in metrics:
+                ends = (metric.title + suffix for suffix in ("", LOW, HIGH))
+                row |= dict(zip(ends, summary([cell], metric), strict=True))
+                row |= {
+                    metric.title + RANK: math.nan,
+                    f"{PREFIX} {PAPER_COLUMNS[metric.key]}": Published("-"),
+                }
+            rows.append(row)
+    return pd.DataFrame(rows)

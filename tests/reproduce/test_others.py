@@ -1,0 +1,83 @@
+"""Models from elsewhere beside Table 1: read, checked against its pairs, shown without rank."""
+
+import json
+
+import pytest
+from model_runs import run_of
+
+from aotgan.errors import InputError
+from aotgan.reproduce.model_presentation import ModelResults
+from aotgan.reproduce.model_report import readable_models
+from aotgan.reproduce.model_tables import model_table
+from aotgan.reproduce.others import load_others
+
+
+@pytest.fixture
+def folder(write_runs, tmp_path):
+    """AOT-GAN's run, and a model of others whose numbers are HiFill's."""
+    write_runs(run_of("aotgan"))
+    record = run_of("hifill").record
+    write(tmp_path / "others" / "LaMa", record)
+    return tmp_path
+
+
+def write(folder, record, **changes):
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {
+        "evaluation": record.evaluation,
+        "protocol": record.protocol,
+        "metrics": record.metrics["raw"],
+    }
+    (folder / "evaluation.json").write_text(json.dumps(values | changes))
+
+
+def test_they_follow_our_rows_in_each_bin_without_rank(folder):
+    results = ModelResults("1", "laptop", folder, folder / "others")
+    record = run_of("hifill").record
+    shown = readable_models("1", results.runs, "10-20%", others=results.others)
+    assert len(shown) == 8 and shown["model"].tolist()[-2:] == ["AOT-GAN", "LaMa"]
+    assert shown["seeds"].tolist()[-2:] == ["1", "files"]
+    row = next(row for row in record.metrics["raw"] if row["bin"] == "10-20%")
+    half = row["psnr_high"] - row["psnr"]
+    assert shown["PSNR (dB)"].iloc[-1] == f"{row['psnr']:.2f} ± {half:.2f}"
+    assert shown["PSNR (dB)"].iloc[-2].endswith("(1)")
+    assert shown["paper: PSNR (dB)"].iloc[-1].printed == "-"
+    assert results.numbers("all").rows[-1][0] == "LaMa"
+
+
+def test_our_ranks_files_and_drawing_of_the_paper_do_not_change(folder):
+    plain = ModelResults("1", "laptop", folder)
+    results = ModelResults("1", "laptop", folder, folder / "others")
+    assert results._files() == plain._files()
+    ours = model_table("1", results.runs, others=results.others)
+    ours = ours[ours["row"] != "LaMa"]
+    columns = [name for name in ours if name.endswith(" rank")]
+    assert ours[columns].equals(model_table("1", plain.runs)[columns])
+    here, paper = results.by_bin().axes
+    assert len(paper.lines) == 7 and len(here.lines) == 8
+    assert here.lines[-1].get_linestyle() == "--" and here.lines[-1].get_label() == "LaMa"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"evaluation": {"manifest_sha256": "0"}}, "on other pairs than aotgan, seed 0"),
+        ({"protocol": {"frechet": None}}, "by another protocol than aotgan"),
+        ({"evaluation": {}}, "is not what `aotgan evaluate --out` writes"),
+        ({"metrics": None}, "is not what `aotgan evaluate --out` writes"),
+    ],
+)
+def test_what_does_not_belong_there_is_refused(folder, changes, expected):
+    record = run_of("aotgan").record
+    write(folder / "others" / "LaMa", record, **changes)
+    with pytest.raises(InputError, match=expected):
+        load_others(folder / "others", record)
+
+
+def test_an_empty_folder_and_a_name_of_ours_are_refused(folder):
+    record = run_of("aotgan").record
+    with pytest.raises(InputError, match="holds no results"):
+        load_others(folder, record)
+    write(folder / "others" / "PConv", record)
+    with pytest.raises(InputError, match=r'Rename the folder, .* "PConv, authors\' weights"'):
+        load_others(folder / "others", record)
