@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from aotgan.reproduce.ablations import metrics_of_runs
 from aotgan.reproduce.compare import Run
 from aotgan.reproduce.display import Note, Table
 from aotgan.reproduce.figures import COLOURS, Drawing, house_style
@@ -30,8 +31,8 @@ from aotgan.reproduce.model_tables import (
     model_comparisons,
     model_table,
 )
-from aotgan.reproduce.others import load_others
-from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results
+from aotgan.reproduce.others import Others, load_others
+from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results, change_in_words
 from aotgan.reproduce.published import PREFIX
 from aotgan.reproduce.tables import HIGH, LOW
 
@@ -43,18 +44,19 @@ PANELS = {
 
 
 class ModelResults(Results):
-    """What a folder of results says about Table 1 or 2.
+    """What a folder of results says about Table 1 or 2; arguments as `Results`.
 
-    Args:
-        table, scale, figures: as of `Results`.
-        others: folder of what models from elsewhere were measured, shown beside ours; see
+    Attributes:
+        others: what models from elsewhere were measured on the pairs of Table 1; see
             `aotgan.reproduce.others.load_others`.
     """
 
-    def __init__(self, table: str, scale: str, figures: str | Path, others: str | Path = ""):
+    def __init__(self, table: str, scale: str, figures: str | Path):
         super().__init__(table, scale, figures)
-        run = next(iter(self.runs.values()))[0] if self.have else None
-        self.others = load_others(others, run.record) if others and run else {}
+        self.others: Others = {}
+        if self.have and table == "1":
+            record = next(iter(self.runs.values()))[0].record
+            self.others = load_others(self.folder, record)
 
     def _load(self) -> dict[str, list[Run]]:
         return load_models(self.table, self.folder)
@@ -137,12 +139,7 @@ class ModelResults(Results):
     def _sentences(self) -> Iterator[str]:
         found = list(model_comparisons(self.table, self.runs))
         for row in dict.fromkeys(row for row, _ in found):
-            changes = (
-                f"{c.metric.title.split(' (')[0].split(',')[0]} "
-                f"{c.difference:+.{c.metric.digits}f} ({c.verdict})"
-                for other, c in found
-                if other == row
-            )
+            changes = (change_in_words(change) for other, change in found if other == row)
             yield f"- {OURS} against {row}: {', '.join(changes)}."
         improvement = frechet_improvement(self.table, self.runs, BIN_OF_ABSTRACT)
         if improvement is not None:
@@ -154,6 +151,23 @@ class ModelResults(Results):
             )
         if not found:
             yield NOTHING_TO_COMPARE.text
+        yield from self._sentences_of_others()
         missing = [label for label in self.rows if label not in self.have]
         if missing:
             yield f"\nNot run at scale {self.scale}: {', '.join(missing)}."
+
+    def _sentences_of_others(self) -> Iterator[str]:
+        frame = model_table(self.table, self.runs, others=self.others)
+        frame = frame[frame["bin"] == "all"].set_index("row")
+        for name in self.others:
+            ahead: dict[bool, list[str]] = {True: [], False: []}
+            for metric in metrics_of_runs(self.runs):
+                ours = frame.loc[list(self.have), metric.title]
+                best = ours.max() if metric.higher else ours.min()
+                value = float(frame[metric.title][name])
+                better = bool(value > best if metric.higher else value < best)
+                told = f"{metric.name} {value:.{metric.digits}f} (ours {best:.{metric.digits}f})"
+                ahead[better].append(told)
+            words = {True: "ahead of every row of ours in", False: "not ahead of the best in"}
+            parts = (f"{words[key]} {', '.join(told)}" for key, told in ahead.items() if told)
+            yield f"\n{name}, measured as files over all pairs, is {'; '.join(parts)}."

@@ -17,7 +17,7 @@ from aotgan.reproduce.published import PREFIX, Published
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, LOW, Metric, summary
 
-FILE = "evaluation.json"
+FOLDER, FILE = "others", "evaluation.json"
 FILES = "files"  # in the column that names the experiment of a row
 Others = Mapping[str, Sequence[dict[str, Any]]]  # by name: a row of numbers for each bin
 
@@ -26,27 +26,23 @@ def load_others(folder: str | Path, record: Record) -> dict[str, list[dict[str, 
     """Reads the results of other models.
 
     Args:
-        folder: holds `NAME/evaluation.json`, what `aotgan evaluate --out` writes, for each model.
+        folder: holds `others/NAME/evaluation.json`, what `aotgan evaluate --out` writes, for each
+            model; or none.
         record: of a run in the table that they are shown beside.
 
     Returns:
         Rows of numbers, one a bin, by name in alphabetical order.
 
     Raises:
-        InputError: no results there, a file that is none, a name of a row of Table 1, or other
-            pairs or another protocol than the record's.
+        InputError: a file that is none, a name of a row of Table 1, or other pairs or another
+            protocol than the record's.
     """
-    paths = sorted(Path(folder).glob(f"*/{FILE}"))
-    if not paths:
-        raise InputError(
-            f"{folder} holds no results: expected {Path(folder) / 'NAME' / FILE}, what `aotgan "
-            "evaluate --pred ... --out` writes."
-        )
+    paths = sorted((Path(folder) / FOLDER).glob(f"*/{FILE}"))
     taken = {path.parent.name for path in paths} & set(rows_of_table("1"))
     if taken:
         raise InputError(
-            f"{Path(folder) / min(taken)} has the name of a row that is trained here. Rename the "
-            f'folder, for example to "{min(taken)}, authors\' weights".'
+            f"{Path(folder) / FOLDER / min(taken)} has the name of a row that is trained here. "
+            f'Rename the folder, for example to "{min(taken)}, authors\' weights".'
         )
     return {path.parent.name: _rows(path, record) for path in paths}
 

@@ -190,7 +190,7 @@ class TableResults(Results):
             yield f"**{first} → {second}** {_headline(psnr[first, second])}\n"
         for pair in psnr:
             changed = [c for *rows, c in self._comparisons if tuple(rows) == pair]
-            yield f"- {' → '.join(pair)}: {', '.join(map(_words, changed))}."
+            yield f"- {' → '.join(pair)}: {', '.join(map(change_in_words, changed))}."
         if psnr and self.table != READINGS:
             yield f"\n{self._agreement()}"
         if self.have:
@@ -246,6 +246,6 @@ def _headline(change: Comparison) -> str:
     return f"changes PSNR by {change.difference:+.2f} dB{span}. {ANSWERS[change.verdict]}"
 
 
-def _words(change: Comparison) -> str:
-    name = change.metric.title.split(" (")[0].split(",")[0]
-    return f"{name} {change.difference:+.{change.metric.digits}f} ({change.verdict})"
+def change_in_words(change: Comparison) -> str:
+    """Returns "PSNR -0.07 (not resolved)"."""
+    return f"{change.metric.name} {change.difference:+.{change.metric.digits}f} ({change.verdict})"

@@ -39,6 +39,11 @@ class Metric:
     digits: int = 2
     higher: bool = False  # is better
 
+    @property
+    def name(self) -> str:
+        """What sentences call it: the title without unit and network."""
+        return self.title.split(" (")[0].split(",")[0]
+
 
 PIXEL = (
     Metric("l1", "L1 (1e-2)", factor=100),
