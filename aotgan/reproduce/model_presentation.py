@@ -36,6 +36,7 @@ from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results, change_in
 from aotgan.reproduce.published import PREFIX
 from aotgan.reproduce.tables import HIGH, LOW
 
+FAR = "#888888"  # of the first model from elsewhere
 PANELS = {
     "psnr": ("PSNR (dB)", "PSNR_dB"),
     "l1": ("L1 (1e-2)", "L1_1e-2"),
@@ -111,7 +112,7 @@ class ModelResults(Results):
             figure = Drawing(figsize=(8.2, 3.2), layout="constrained")
             ours, paper = figure.subplots(1, 2)
             for colour, (row, group) in zip(
-                cycle(COLOURS), frame.groupby("row", sort=False), strict=False
+                cycle((*COLOURS, FAR)), frame.groupby("row", sort=False), strict=False
             ):
                 x = group["bin"].map(at).to_numpy()
                 known = group[title].notna().to_numpy()
