@@ -1,16 +1,19 @@
 """`aotgan evaluate`: a model or result files, the table, and what is written beside it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from model_runs import run_of
 from PIL import Image
 
 from aotgan.data.masks import centre_mask
 from aotgan.metrics import protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
+from aotgan.reproduce.others import load_others
 
 FILES = "evaluate --pred pred --real real --masks masks"
 
@@ -125,15 +128,20 @@ def test_pairs_go_out_and_their_fills_come_back(place, aotgan):
     saved = "--save-pairs pairs --save-fills fills"
     assert aotgan(f"evaluate --model g.safetensors {saved} --out of-model")[0] == 0
     assert {path.name for path in (place / "pairs").iterdir()} == {"photographs", "masks"}
-    status, _, err = aotgan("evaluate --pred fills --out of-files")
+    status, _, err = aotgan("evaluate --pred fills --out others/of-files")
     assert (status, err) == (0, "")
     model, files = (
-        json.loads((place / of / "evaluation.json").read_text()) for of in ("of-model", "of-files")
+        json.loads((place / of / "evaluation.json").read_text())
+        for of in ("of-model", "others/of-files")
     )
     assert files["metrics"] == model["metrics"] and files["protocol"] == model["protocol"]
     assert files["evaluation"]["manifest_sha256"] == model["evaluation"]["manifest_sha256"]
     assert files["evaluation"]["predictions"] == "fills"
     assert files["evaluation"]["known_pixels_off_by"] == {"mean": 0, "worst": 0}
+    row_of_ours = replace(
+        run_of("aotgan").record, evaluation=model["evaluation"], protocol=model["protocol"]
+    )
+    assert load_others(place, row_of_ours) == {"of-files": files["metrics"]}
     originals = "--real pairs/photographs --masks pairs/masks"
     status, out, _ = aotgan(f"evaluate --pred fills {originals}")
     assert status == 0 and out.splitlines()[-1].split()[0] == "all"
