@@ -15,7 +15,6 @@ from aotgan.data.catalogue import load as load_images
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.models.generator import Generator
 from aotgan.models.weights import load_generator
 from aotgan.reproduce.ablation_report import write_ablations
 from aotgan.reproduce.ablations import load_runs
@@ -24,7 +23,15 @@ from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.gallery import Trained, draw_all
 from aotgan.reproduce.model_report import write_models
 from aotgan.reproduce.model_tables import load_models
-from aotgan.reproduce.outputs import ABLATIONS, COMPARISONS, in_main, record_files, tables_with
+from aotgan.reproduce.outputs import (
+    ABLATIONS,
+    COMPARISONS,
+    CURVES,
+    FILLS,
+    in_main,
+    record_files,
+    tables_with,
+)
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, one_of_each_bin, run_directory
 from aotgan.reproduce.scales import get_scale
@@ -32,14 +39,13 @@ from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables
 from aotgan.training.log import read_log
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
-FILLS, CURVES, LOG = "fills.png", "loss_curves.png", "log.csv"
-PICTURES_NOTE = f"""![Held-out photographs: masked, filled, original]({FILLS})
+LOG = "log.csv"
+PICTURES_NOTE = f"""![Held-out photographs: masked, filled, original]({{0}}{FILLS})
 
 Whatever the runs were trained on, these are the bundled test photographs (astronaut by NASA, public
-domain; chelsea and coffee, CC0; china by Dan Buechele, CC BY 2.0), filled by the first seed of each
-experiment.
+domain; chelsea and coffee, CC0; china by Dan Buechele, CC BY 2.0), filled by the first seed.
 
-![Losses during training]({CURVES})"""
+![Losses during training]({{0}}{CURVES})"""
 
 
 def collect(
@@ -100,9 +106,9 @@ def write_tables_of(
     but of the given seeds alone.
     """
     written = [path for folder, record in runs for path in _copy_record(folder, record, figures)]
-    main = [record for _, record in runs if in_main(record.experiment)]
-    if main:
-        written += write_tables(scale, main, figures, [PICTURES_NOTE])
+    for name, of_name in _main_runs(runs).items():
+        records = [record for _, record in of_name]
+        written += write_tables(scale, records, figures, [PICTURES_NOTE.format(name)])
     fed = tables_with(record.experiment for _, record in runs)
     if set(fed) & set(ABLATIONS):
         found = load_runs(Path(figures) / scale, seeds)
@@ -118,15 +124,24 @@ def write_figures_of(
 ) -> list[Path]:
     """Draws every figure for which the runs suffice, with the first seed of each experiment."""
     drawn = {}
-    main = [(folder, record) for folder, record in runs if in_main(record.experiment)]
-    if main:
-        curves = {f"{r.experiment}, seed {r.seed}": read_log(folder / LOG) for folder, r in main}
-        drawn = {CURVES: loss_curves(curves), FILLS: _filled_photographs(main)}
+    for name, of_name in _main_runs(runs).items():
+        curves = {f"{name}, seed {record.seed}": read_log(f / LOG) for f, record in of_name}
+        drawn[f"{name}{CURVES}"] = loss_curves(curves)
+        drawn[f"{name}{FILLS}"] = _filled_photographs(*of_name[0])
     first = {record.experiment: (folder, record) for folder, record in reversed(runs)}
     drawn |= draw_all(
         Trained({n: f for n, (f, _) in first.items()}, {n: r for n, (_, r) in first.items()})
     )
     return [save_figure(figure, Path(figures) / scale / name) for name, figure in drawn.items()]
+
+
+def _main_runs(runs: Sequence[tuple[Path, Record]]) -> dict[str, list[tuple[Path, Record]]]:
+    """Those of the runs that have files of their own name, by experiment."""
+    main: dict[str, list[tuple[Path, Record]]] = {}
+    for folder, record in runs:
+        if in_main(record.experiment):
+            main.setdefault(record.experiment, []).append((folder, record))
+    return main
 
 
 def _copy_record(folder: Path, record: Record, figures: str | Path) -> list[Path]:
@@ -172,19 +187,15 @@ def _check_complete(
         )
 
 
-def _filled_photographs(runs: Sequence[tuple[Path, Record]]) -> Figure:
-    """Draws bundled test photographs, one a bin, filled by the first seed of each experiment."""
-    networks: dict[str, Generator] = {}
-    for folder, record in runs:
-        if record.experiment not in networks:
-            file = EMA_WEIGHTS if record.weights == "ema" else WEIGHTS
-            networks[record.experiment] = load_generator(folder / file)
-    first = runs[0][1]
+def _filled_photographs(folder: Path, record: Record) -> Figure:
+    """Draws bundled test photographs, one a bin, filled by a run."""
+    network = load_generator(folder / (EMA_WEIGHTS if record.weights == "ema" else WEIGHTS))
     files = load_images("bundled", "test").files
-    side = first.evaluation["size_px"]
+    side = record.evaluation["size_px"]
     manifest = make_manifest(files, side, per_bin=len(files), seed=EVALUATION_SEED)
-    note = CHECK_LABEL if first.scale == CHECK_SCALE else f"scale {first.scale}"
-    return fills(networks, one_of_each_bin(manifest), f"{note},\n{first.steps:,} steps")
+    where = CHECK_LABEL if record.scale == CHECK_SCALE else f"scale {record.scale}"
+    note = f"{where},\n{record.steps:,} steps"
+    return fills({record.experiment: network}, one_of_each_bin(manifest), note)
 
 
 def main(

@@ -10,7 +10,8 @@ from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
 
 RECORDS = "records"
 PAIRS_SUFFIX = "-pairs.csv"
-MAIN = ("aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png")
+MAIN_TABLES = (".md", ".csv")  # endings, after the name of an experiment of the group main
+FILLS, CURVES = "_fills.png", "_loss_curves.png"
 ABLATIONS = ("4", "5", "6", "7", READINGS)  # tables of one bin
 COMPARISONS = ("1", "2")  # tables of models
 TABLES = (*COMPARISONS, *ABLATIONS)
@@ -51,23 +52,23 @@ def tables_with(experiments: Iterable[str]) -> list[str]:
 
 
 def in_main(experiment: str) -> bool:
-    """Whether an experiment is measured on every mask ratio, and shown in `MAIN`."""
+    """Whether an experiment is measured on every mask ratio, and has files of its own name."""
     return EXPERIMENTS[experiment].group == "main"
 
 
 def table_files(experiments: Iterable[str]) -> list[str]:
     """Returns the tables that these experiments fill, wholly or in part."""
-    names = set(experiments)
+    names = list(dict.fromkeys(experiments))
     stems = [file_stem(table) for table in tables_with(names)]
-    main = [name for name in MAIN if not name.endswith(".png")] if any(map(in_main, names)) else []
+    main = [f"{name}{ending}" for name in names if in_main(name) for ending in MAIN_TABLES]
     return main + [f"{stem}.{ending}" for stem in stems for ending in ("md", "csv", "tex")]
 
 
 def figure_files(experiments: Iterable[str]) -> list[str]:
     """Returns the figures that these experiments suffice for."""
-    names = set(experiments)
-    main = [name for name in MAIN if name.endswith(".png")] if any(map(in_main, names)) else []
-    return main + [file for file, needed in FIGURES.items() if names.issuperset(needed)]
+    names = dict.fromkeys(experiments)
+    main = [f"{name}{ending}" for name in names if in_main(name) for ending in (CURVES, FILLS)]
+    return main + [file for file, needed in FIGURES.items() if names.keys() >= set(needed)]
 
 
 def record_files(experiment: str, seed: int | str) -> list[str]:

@@ -22,7 +22,6 @@ from aotgan.reproduce.published import check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.scales import get_scale
 
-NAME = "aotgan"
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
 HOLES = {"free-form": "free-form masks", "boxes": "rectangles", "centre": "centre squares"}
@@ -80,7 +79,7 @@ def metric_table(records: Sequence[Record]) -> pd.DataFrame:
 def write_tables(
     scale: str, records: Sequence[Record], folder: str | Path, notes: Sequence[str] = ()
 ) -> list[Path]:
-    """Writes `<folder>/<scale>/aotgan.md` and `aotgan.csv`.
+    """Writes `<folder>/<scale>/<experiment>.md` and `.csv`, by the name of the first experiment.
 
     Args:
         scale: the scale of all records.
@@ -96,11 +95,11 @@ def write_tables(
         raise InputError(f"the records are of scale {table['scale'][0]!r}, not {scale!r}.")
     parts = [heading(scale), markdown(shown(table, metrics_of(records[0]))), caption(records)]
     check_columns(table)
-    target = Path(folder) / scale
+    target, name = Path(folder) / scale, records[0].experiment
     return [
-        write_atomically(target / f"{NAME}.md", "\n\n".join([*parts, *notes]) + "\n"),
+        write_atomically(target / f"{name}.md", "\n\n".join([*parts, *notes]) + "\n"),
         write_atomically(
-            target / f"{NAME}.csv",
+            target / f"{name}.csv",
             table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ),
     ]

@@ -6,17 +6,20 @@ import torch
 from PIL import Image
 
 from aotgan.data.catalogue import BUNDLED_TEST
+from aotgan.data.catalogue import load as load_images
+from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
-from aotgan.models.weights import save_generator
+from aotgan.models.weights import load_generator, save_generator
 from aotgan.reproduce import collect as module
 from aotgan.reproduce.collect import collect
+from aotgan.reproduce.figures import fill_bytes
 from aotgan.reproduce.records import Record, save_record
-from aotgan.reproduce.runs import run_directory
+from aotgan.reproduce.runs import EVALUATION_SEED, one_of_each_bin, run_directory
 
 LOG = "step,reconstruction,style,images_per_s,seconds\n10,0.5,0.002,5.0,1.0\n20,0.4,0.001,5.0,2.0\n"
 METRICS = ("l1", "l1_hole", "psnr", "ssim")
-FILES = {"aotgan.md", "aotgan.csv", "fills.png", "loss_curves.png"}
+FILES = {"aotgan.md", "aotgan.csv", "aotgan_fills.png", "aotgan_loss_curves.png"}
 FILES |= {"table1.md", "table1.csv", "table1.tex"}
 
 
@@ -77,7 +80,7 @@ def test_finished_runs_become_tables_figures_and_records(tmp_path, make_run):
     for name, original in originals.items():
         assert files[name].read_bytes() == original.read_bytes()
     assert "records/aotgan-seed0.json, records/aotgan-seed1.json" in files["aotgan.md"].read_text()
-    for name in ("fills.png", "loss_curves.png"):
+    for name in ("aotgan_fills.png", "aotgan_loss_curves.png"):
         assert name in files["aotgan.md"].read_text()
         assert min(Image.open(files[name]).size) > 100
 
@@ -116,21 +119,33 @@ def test_figures_show_bundled_photographs_whatever_the_training_data(
     assert shown["n"] == "pipeline check,\n20 steps"
 
 
-def test_the_first_seed_of_each_experiment_fills(tmp_path, make_run):
-    runs = []
-    for experiment, seed in (("aotgan", 0), ("aotgan", 1), ("aotgan-demo", 0)):
-        folder = make_run(experiment, seed)
-        runs.append((folder, make_record(experiment, seed)))
-    figure = module._filled_photographs(runs)
+def test_the_first_seed_fills(tmp_path, make_run, monkeypatch):
+    for seed in (0, 1):
+        make_run(seed=seed)
+    figures = {}
+    monkeypatch.setattr(module, "save_figure", lambda figure, path: figures.update({path: figure}))
+    collect("smoke", tmp_path / "runs", tmp_path)
+    figure = figures[tmp_path / "smoke" / "aotgan_fills.png"]
     labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
-    assert [label.split("\n")[0] for label in labels] == [
-        "masked",
-        "aotgan",
-        "aotgan-demo",
-        "original",
-    ]
+    assert [label.split("\n")[0] for label in labels] == ["masked", "aotgan", "original"]
     pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     assert pictures[0].shape == (64, 64, 3)
+    network = load_generator(tmp_path / "runs/smoke/aotgan/seed0/generator.safetensors")
+    files = load_images("bundled", "test").files
+    manifest = make_manifest(files, 64, per_bin=len(files), seed=EVALUATION_SEED)
+    (image, mask, _), *_ = one_of_each_bin(manifest)
+    assert np.array_equal(pictures[6], fill_bytes(network, image, mask))
+
+
+def test_a_model_leaves_the_files_of_another_alone(tmp_path, make_run):
+    """The shipped model's table and pictures stay when Table 1's AOT-GAN is collected."""
+    make_run("aotgan-demo")
+    first = collected(tmp_path)
+    before = {name: path.read_bytes() for name, path in first.items()}
+    assert {"aotgan-demo.md", "aotgan-demo_fills.png", "aotgan-demo_loss_curves.png"} <= {*first}
+    make_run("aotgan")
+    assert not {*collected(tmp_path, ["aotgan"])} & {*before}
+    assert before == {name: path.read_bytes() for name, path in first.items()}
 
 
 @pytest.mark.parametrize(
