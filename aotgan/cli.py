@@ -156,10 +156,10 @@ def reproduce(
 
     `make reproduce` does the same through papermill and Snakemake; the records are equal.
     """
+    from aotgan.files import check_writable
     from aotgan.reproduce.batch import make_batch, run_batch
     from aotgan.reproduce.collect import collect
     from aotgan.training.devices import RunOptions
-    from aotgan.training.loop import check_writable
 
     if minutes is not None and not minutes > 0:
         raise InputError(f"minutes={minutes}: must be above 0.")
@@ -212,10 +212,9 @@ def bench(
     """Times our training step and a plain version of the released one, alternately."""
     from dataclasses import asdict
 
-    from aotgan.files import write_atomically
+    from aotgan.files import check_writable, write_atomically
     from aotgan.training.bench import compare
     from aotgan.training.devices import check_device
-    from aotgan.training.loop import check_writable
 
     check_device(device)
     if out is not None:

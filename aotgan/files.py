@@ -74,3 +74,32 @@ def sha256_of(path: str | Path) -> str:
     """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_writable(directory: Path) -> None:
+    """Makes a folder where there is none, so that its lack is noticed before any work.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {directory}: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def check_folder(what: str, folder: Path) -> None:
+    """Raises InputError unless there is such a folder; `what` says what it should hold."""
+    if not folder.is_dir():
+        raise InputError(f"{what} {folder}: no such folder. Check the path.")
+
+
+def check_new(folder: Path) -> None:
+    """Raises InputError if a folder that is to be filled has something in it already."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty: name a new folder, or move it away.")

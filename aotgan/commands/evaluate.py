@@ -9,6 +9,7 @@ import typer
 
 from aotgan.commands.options import DataRoot, Device, Model
 from aotgan.errors import InputError
+from aotgan.files import check_folder, check_new, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,10 @@ def evaluate(
         str | None, typer.Option(help="Image set, or a folder of photographs.", show_default=DATA)
     ] = None,
     data_root: DataRoot = None,
+    bins: Annotated[
+        str | None,
+        typer.Option(help="Sizes of the holes, by commas: 40-50%.", show_default="the six"),
+    ] = None,
     pred: Annotated[
         Path | None,
         typer.Option(help="Folder of result files to measure instead.", show_default="a model"),
@@ -83,32 +88,28 @@ def evaluate(
 
     With --pred, --real and --masks, files of one name belong together. With --pred alone they are
     fills of the scale's pairs, named as --save-pairs names these. Either way the composites of
-    prediction and original are measured in the same way as a model's.
+    prediction and original are measured in the same way as a model's. --save-pairs alone writes
+    the pairs and measures nothing.
     """
-    from aotgan.training.devices import find_device
-    from aotgan.training.loop import check_writable
+    of_files = {"--model": model, "--save-pairs": save_pairs, "--save-fills": save_fills}
+    _check_sources(pred, real, masks, hole, composite)
+    if pred:
+        _refuse(of_files, "--pred")
+    if real:
+        of_scale = {"--scale": scale, "--data": data, "--data-root": data_root, "--bins": bins}
+        _refuse(of_scale, "--real and --masks")
+    _check_targets(csv, out, save_pairs, save_fills)
 
-    _check_files(pred, real, masks, hole)
-    if pred and (model or save_pairs or save_fills):
-        raise InputError(
-            "--model, --save-pairs and --save-fills are of no use with --pred, whose files are "
-            "measured as they are. Leave them out."
-        )
-    if real and (scale or data or data_root):
-        raise InputError(
-            "--scale, --data and --data-root are of no use with --real and --masks: the files are "
-            "measured as they are. Leave them out."
-        )
-    if composite and not pred:
-        raise InputError("--composite is of no use without --pred.")
+    from aotgan.training.devices import find_device
+
     device = find_device(device)
-    for folder in (csv.parent if csv else None, out, save_pairs, save_fills):
-        if folder is not None:
-            check_writable(folder)
     if pred and real and masks:
         result, about = measure_files((pred, real, masks), hole, composite, features, device)
     else:
-        pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features)
+        pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features, bins)
+        if save_pairs and not (model or save_fills or csv or out):
+            write_pairs(pairs, save_pairs)
+            return
         if pred:
             result, about = measure_fills(pred, pairs, composite, device)
         else:
@@ -117,8 +118,10 @@ def evaluate(
     write_results(result, about, device, csv, out)
 
 
-def _check_files(pred: Path | None, real: Path | None, masks: Path | None, hole: str) -> None:
-    """Refuses folders of files that cannot be measured together."""
+def _check_sources(
+    pred: Path | None, real: Path | None, masks: Path | None, hole: str, composite: bool
+) -> None:
+    """Refuses folders of files that are not there or cannot be measured together."""
     if (real or masks) and not (pred and real and masks):
         raise InputError(
             "files with originals of their own need all of --pred, --real and --masks; --pred "
@@ -126,12 +129,54 @@ def _check_files(pred: Path | None, real: Path | None, masks: Path | None, hole:
         )
     if hole != "white" and not masks:
         raise InputError("--hole is of no use without --masks.")
+    if composite and not pred:
+        raise InputError("--composite is of no use without --pred.")
+    if pred:
+        check_folder("predictions", pred)
+
+
+def _refuse(options: dict[str, Any], beside: str) -> None:
+    """Refuses options that would change nothing where files are measured."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{' and '.join(given)}: of no use with {beside}, whose files are measured as they "
+            "are. Leave one of both out."
+        )
+
+
+def _check_targets(
+    csv: Path | None, out: Path | None, save_pairs: Path | None, save_fills: Path | None
+) -> None:
+    """Refuses, before any work, places that cannot be written or would mix with others."""
+    if csv is not None and csv.is_dir():
+        raise InputError(f"--csv {csv} is a folder: give a file's name, {csv / 'table.csv'} say.")
+    new = [folder for folder in (save_pairs, save_fills) if folder is not None]
+    targets = [*new, *(path for path in (out, csv) if path is not None)]
+    for folder in new:
+        check_new(folder)
+        inside = [path for path in targets if folder.resolve() in path.resolve().parents]
+        if inside or targets.count(folder) > 1:
+            raise InputError(
+                f"{folder} is to hold pictures and nothing else, but {(inside or [folder])[0]} is "
+                "to be written there as well: name another folder."
+            )
+    for path in targets:
+        check_writable(path.parent if path is csv else path)
 
 
 class ScalePairs:
     """The fixed pairs of a scale and image set, and the Frechet distance measured on them."""
 
-    def __init__(self, scale: str, data: str, data_root: Path | None, features: str | None):
+    def __init__(
+        self,
+        scale: str,
+        data: str,
+        data_root: Path | None,
+        features: str | None,
+        bins: str | None = None,
+    ):
+        from aotgan.data.masks import RATIO_BINS, bin_label
         from aotgan.metrics.frechet import FEATURES
         from aotgan.models.blocks import check_choice
         from aotgan.reproduce.runs import evaluation_manifest
@@ -142,7 +187,12 @@ class ScalePairs:
             check_choice("features", features, FEATURES)
         chosen = {None: size.features, "inception": "imagenet", "random": "random"}
         self.features = chosen[features]
-        self.manifest = evaluation_manifest(data, size.size_px, scale, data_root)
+        known = {bin_label(ratio): ratio for ratio in RATIO_BINS}
+        labels = [*known] if bins is None else bins.split(",")
+        for label in labels:
+            check_choice("bins", label, [*known])
+        ratios = [known[label] for label in labels]
+        self.manifest = evaluation_manifest(data, size.size_px, scale, data_root, ratios)
         self.name = Path(data).resolve().name
 
     def about(self) -> dict[str, Any]:
@@ -157,6 +207,18 @@ class ScalePairs:
         }
 
 
+def write_pairs(pairs: ScalePairs, folder: Path) -> None:
+    """Writes photographs and masks of a scale's pairs, with nothing filled or measured."""
+    from tqdm import tqdm
+
+    from aotgan.metrics.exchange import MASKS, PHOTOGRAPHS, PairWriter
+
+    writer = PairWriter(pairs.manifest, folder, None)
+    for case in tqdm(pairs.manifest, unit="pair", disable=None):
+        writer(case, case[0])
+    print(f"{len(pairs.manifest)} pairs in {folder}: {PHOTOGRAPHS}/ and {MASKS}/, white = hole")
+
+
 def measure_model(
     model: str | None,
     pairs: ScalePairs,
@@ -166,13 +228,13 @@ def measure_model(
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of a model on a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import PairWriter
-    from aotgan.models.weights import load_inpainter
+    from aotgan.models.weights import load_inpainter, shipped_models
     from aotgan.reproduce.runs import evaluate_generator
 
     network = load_inpainter(model, device)
     writer = PairWriter(pairs.manifest, save_pairs, save_fills)
     result = evaluate_generator(network, pairs.manifest, pairs.features, device, keep=writer)
-    return result, pairs.about()
+    return result, pairs.about() | {"model": Path(model or shipped_models()[0]).name}
 
 
 def measure_fills(

@@ -13,11 +13,12 @@ from PIL import Image
 from aotgan.data.images import image_size
 from aotgan.data.manifest import Manifest
 from aotgan.errors import InputError
-from aotgan.files import write_atomically
+from aotgan.files import check_new, write_atomically
 from aotgan.metrics.files import FilePair, FileSet, named_files
 from aotgan.metrics.report import Case
 
 PHOTOGRAPHS, MASKS = "photographs", "masks"  # sub-folders of the pairs
+FILL_WHITE = f"Fill what is white in {MASKS}/, not what is black."
 
 
 def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
@@ -50,9 +51,9 @@ def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
                 f"{found[name]}: {height} x {width} px (height x width), expected "
                 f"{size[0]} x {size[1]}: fill the squares in the size that --save-pairs writes."
             )
-        photograph = manifest.image_paths[pair.image]
+        photograph = Path(PHOTOGRAPHS, f"{name}.png")  # as written; what is read is the manifest
         pairs.append(FilePair(name, pair.image, pair.bin, found[name], photograph))
-    return FileSet(tuple(pairs), size, manifest.hash, manifest)
+    return FileSet(tuple(pairs), size, manifest.hash, manifest, FILL_WHITE)
 
 
 class PairWriter:
@@ -71,8 +72,8 @@ class PairWriter:
 
     def __init__(self, manifest: Manifest, pairs: Path | None, fills: Path | None):
         for folder in (pairs, fills):
-            if folder is not None and folder.exists() and any(folder.iterdir()):
-                raise InputError(f"{folder} is not empty: name a new folder, or move it away.")
+            if folder is not None:
+                check_new(folder)
         self.names = iter(manifest.names)
         self.pairs, self.fills = pairs, fills
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from aotgan.data.images import image_size, list_images, read_image, to_tensor
 from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask, read_mask
 from aotgan.errors import InputError
-from aotgan.files import sha256_of
+from aotgan.files import check_folder, sha256_of
 from aotgan.metrics.frechet import FrechetDistance
 from aotgan.metrics.report import KNOWN_TOLERANCE, Case, Evaluation, evaluate
 
@@ -31,9 +31,9 @@ BINS = ((0.0, RATIO_BINS[0][0]), *RATIO_BINS, (RATIO_BINS[-1][1], 1.0))
 LABELS = (CENTRE, *map(bin_label, BINS))  # in the order of the table
 ROUNDING = 1.0  # mean grey levels that a correct composite may lose, to a lossy format say
 INVERTED = (
-    "Inside of the holes they agree, as if the masks marked the known pixels: "
-    'white is the hole. For masks whose hole is black, give hole="black" (--hole black).'
+    "Inside of the holes they agree, as if the masks marked the known pixels: white is the hole."
 )
+BLACK = 'For masks whose hole is black, give hole="black" (--hole black).'
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ class FileSet:
         hash: equal for two sets of predictions if they were measured on the same pairs: that of
             the manifest, or SHA-256 over the photographs' files and the masks' pixels.
         originals: of the pairs, in their order: (uint8 (H, W, 3), bool (H, W), pair).
+        advice: what to do if the predictions fill the known pixels instead of the holes.
     """
 
     pairs: tuple[FilePair, ...]
     size: tuple[int, int]
     hash: str
     originals: Iterable[Case] = field(compare=False, repr=False)
+    advice: str = BLACK
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -179,7 +181,7 @@ def evaluate_files(
     if known.look_inverted():
         raise InputError(
             f"the known pixels of the predictions differ by {known.mean:.1f} grey levels from the "
-            f"photographs'. {INVERTED}"
+            f"photographs'. {INVERTED} {files.advice}"
         )
     return result, known
 
@@ -209,6 +211,7 @@ class _Predictions:
 
     def __init__(self, files: FileSet, composite: bool):
         self.pairs = iter(files.pairs)
+        self.inverted = f"{INVERTED} {files.advice}"
         self.composite = composite
         self.differences = KnownPixels()
 
@@ -233,7 +236,7 @@ class _Predictions:
             )
             raise InputError(
                 f"{pair.prediction}: known pixels differ by {known:.1f} grey levels on average "
-                f"from {pair.photograph}. {INVERTED if 2 * inside < known else advice}"
+                f"from {pair.photograph}. {self.inverted if 2 * inside < known else advice}"
             )
 
 
@@ -248,8 +251,7 @@ def named_files(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Pa
     Raises:
         InputError: no such folder, no image in it, or two of one name.
     """
-    if not folder.is_dir():
-        raise InputError(f"{what}s {folder}: no such folder. Check the path.")
+    check_folder(f"{what}s", folder)
     inside = {other.resolve() for other in others} - {folder.resolve()}
     named: dict[str, Path] = {}
     for path in list_images(folder):

@@ -5,7 +5,6 @@ step count is the whole state of the data stream: k steps, a kill, a resume and 
 steps, bit for bit on the CPU.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.dataset import SampleOrder, TrainingSamples
 from aotgan.errors import InputError
+from aotgan.files import check_writable
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
@@ -283,20 +283,3 @@ def prepare(directory: Path) -> None:
     for name in (STATE, WEIGHTS, EMA_WEIGHTS):
         for leftover in directory.glob(f".{name}.*"):
             leftover.unlink(missing_ok=True)
-
-
-def check_writable(directory: Path) -> None:
-    """Makes a folder where there is none, so that its lack is noticed before any work.
-
-    Raises:
-        InputError: it cannot be made or written.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write in {directory}: {error.strerror}. Choose another folder."
-        ) from error

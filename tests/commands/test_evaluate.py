@@ -1,6 +1,7 @@
 """`aotgan evaluate`: a model or result files, the table, and what is written beside it."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ from model_runs import run_of
 from PIL import Image
 
 from aotgan.data.masks import centre_mask
-from aotgan.metrics import protocol
+from aotgan.metrics import FrechetDistance, protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
+from aotgan.reproduce import runs
 from aotgan.reproduce.others import load_others
 
 FILES = "evaluate --pred pred --real real --masks masks"
@@ -84,6 +86,12 @@ def test_raw_outputs_need_a_word(place, aotgan):
         ("evaluate --pred pred --save-pairs new", "of no use with --pred"),
         (f"{FILES} --scale smoke", "of no use with --real"),
         (f"{FILES} --data bundled", "of no use with --real"),
+        (f"{FILES} --bins 1-10%", "of no use with --real"),
+        ("evaluate --bins 1-3%", "bins='1-3%': choose one of 1-10%, 10-20%"),
+        ("evaluate --csv real", "real is a folder: give a file's name, real/table.csv say"),
+        ("evaluate --save-fills new --out new/record", "new/record is to be written there as well"),
+        ("evaluate --save-fills new --save-pairs new", "new is to hold pictures and nothing else"),
+        ("evaluate --save-fills new/x --save-pairs new", "new/x is to be written there as well"),
         (f"{FILES} --features vgg", "features='vgg' is not known"),
         (f"{FILES} --hole grey", 'hole="grey"'),
         (f"{FILES} --hole black", "known pixels differ by .*white is the hole"),
@@ -137,6 +145,7 @@ def test_pairs_go_out_and_their_fills_come_back(place, aotgan):
     assert files["metrics"] == model["metrics"] and files["protocol"] == model["protocol"]
     assert files["evaluation"]["manifest_sha256"] == model["evaluation"]["manifest_sha256"]
     assert files["evaluation"]["predictions"] == "fills"
+    assert model["evaluation"]["model"] == "g.safetensors"
     assert files["evaluation"]["known_pixels_off_by"] == {"mean": 0, "worst": 0}
     row_of_ours = replace(
         run_of("aotgan").record, evaluation=model["evaluation"], protocol=model["protocol"]
@@ -145,3 +154,54 @@ def test_pairs_go_out_and_their_fills_come_back(place, aotgan):
     originals = "--real pairs/photographs --masks pairs/masks"
     status, out, _ = aotgan(f"evaluate --pred fills {originals}")
     assert status == 0 and out.splitlines()[-1].split()[0] == "all"
+
+
+def test_pairs_alone_are_written_and_nothing_is_measured(place, aotgan):
+    status, out, err = aotgan("evaluate --bins 20-30%,40-50% --save-pairs pairs")
+    assert (status, err) == (0, "")
+    assert out == "24 pairs in pairs: photographs/ and masks/, white = hole\n"
+    names = sorted(path.name for path in (place / "pairs/photographs").iterdir())
+    assert names == sorted(path.name for path in (place / "pairs/masks").iterdir())
+    assert sum(name.endswith("-20-30.png") for name in names) == 12 == len(names) / 2
+    status, out, _ = aotgan("evaluate --bins 20-30%,40-50% --pred pairs/photographs")
+    assert status == 0 and [row.split()[0] for row in out.splitlines()[1:]] == [
+        "20-30%",
+        "40-50%",
+        "all",
+    ]
+
+
+def test_fills_are_measured_by_the_scales_distance_and_raw_only_if_asked(
+    place, aotgan, monkeypatch
+):
+    asked = []
+
+    def distance(features, device):
+        asked.append(features)
+        return FrechetDistance("random", device=device)
+
+    monkeypatch.setattr(runs, "frechet_distance", distance)
+    assert aotgan("evaluate --bins 20-30% --save-pairs pairs")[0] == 0
+    shutil.copytree(place / "pairs/photographs", place / "raw")
+    first, *_ = sorted((place / "raw").iterdir())
+    Image.fromarray(255 - np.array(Image.open(first))).save(first)
+    status, _, err = aotgan("evaluate --bins 20-30% --pred raw")
+    assert status == 2 and f"from photographs/{first.name}" in err and "--composite" in err
+    words = "evaluate --bins 20-30% --pred raw --composite --features inception"
+    status, _, err = aotgan(words)
+    assert status == 0 and "note: known pixels" in err
+    assert asked == ["random", "imagenet"]
+
+
+def test_fills_of_the_wrong_pixels_are_told_which_are_to_be_filled(place, aotgan):
+    assert aotgan("evaluate --bins 20-30% --save-pairs pairs")[0] == 0
+    (place / "wrong").mkdir()
+    for path in (place / "pairs/photographs").iterdir():
+        image, mask = (
+            np.array(Image.open(path)),
+            np.array(Image.open(place / "pairs/masks" / path.name)),
+        )
+        filled = np.where(mask[..., None] > 0, image, 255 - image)
+        Image.fromarray(filled).save(place / "wrong" / path.name)
+    status, _, err = aotgan("evaluate --bins 20-30% --pred wrong")
+    assert status == 2 and "Fill what is white in masks/" in err and "--hole" not in err
