@@ -183,9 +183,11 @@ def interval_line(runs: Runs) -> str:
     values = ", ".join(
         f"{_unit(metric)} {spread.deviation:.{metric.digits}f}" for metric, spread in spreads
     )
+    several = sum(len(of_name) > 1 for of_name in runs.values())
     return (
-        "± is half the 95 % interval over seeds. Their standard deviation is pooled over every "
-        f"experiment of the scale with two seeds or more ({degrees} degrees of freedom): {values}."
+        "± is half the 95 % interval over seeds. Their standard deviation is pooled over the "
+        f"{several} compared experiments with two seeds or more ({degrees} degrees of freedom): "
+        f"{values}."
     )
 
 

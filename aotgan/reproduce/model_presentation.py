@@ -167,8 +167,8 @@ class ModelResults(Results):
                 best = ours.max() if metric.higher else ours.min()
                 value = float(frame[metric.title][name])
                 better = bool(value > best if metric.higher else value < best)
-                told = f"{metric.name} {value:.{metric.digits}f} (ours {best:.{metric.digits}f})"
+                told = f"{metric.name} {value:.{metric.digits}f} (best {best:.{metric.digits}f})"
                 ahead[better].append(told)
-            words = {True: "ahead of every row of ours in", False: "not ahead of the best in"}
+            words = {True: "ahead of every row of the table in", False: "behind its best row in"}
             parts = (f"{words[key]} {', '.join(told)}" for key, told in ahead.items() if told)
-            yield f"\n{name}, measured as files over all pairs, is {'; '.join(parts)}."
+            yield f"\n{name}, not of this package, is over all pairs {'; '.join(parts)}."

@@ -37,7 +37,7 @@ from aotgan.reproduce.model_tables import (
     model_table,
     model_titles,
 )
-from aotgan.reproduce.others import FILES, Others
+from aotgan.reproduce.others import ELSEWHERE, Others
 from aotgan.reproduce.outputs import file_stem
 from aotgan.reproduce.published import PREFIX, check_columns
 from aotgan.reproduce.tables import HIGH, caption, heading, markdown, with_interval
@@ -105,12 +105,12 @@ def readable_models(
 ) -> pd.DataFrame:
     """Returns a bin for reading: ours with half of the interval and rank, beside the paper's.
 
-    Models from elsewhere follow, "files" in the place of their seeds.
+    Models from elsewhere follow, without seeds.
     """
     frame = model_table(table, runs, weights, others)
     frame = frame[frame["bin"] == at].reset_index(drop=True)
     names = frame["row"].map(model_titles(table, runs)).fillna(frame["row"])
-    seeds = frame["seeds"].astype(str).mask(frame["experiment"] == FILES, FILES)
+    seeds = frame["seeds"].astype(str).mask(frame["experiment"] == ELSEWHERE, "-")
     shown: dict[str, object] = {"model": names, "seeds": seeds}
     for metric in metrics_of_runs(runs):
         columns = (frame[metric.title + end] for end in ("", HIGH, RANK))

@@ -18,7 +18,7 @@ from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, LOW, Metric, summary
 
 FOLDER, FILE = "others", "evaluation.json"
-FILES = "files"  # in the column that names the experiment of a row
+ELSEWHERE = "elsewhere"  # in the column that names the experiment of a row
 Others = Mapping[str, Sequence[dict[str, Any]]]  # by name: a row of numbers for each bin
 
 
@@ -64,7 +64,8 @@ def _rows(path: Path, record: Record) -> list[dict[str, Any]]:
             raise InputError(
                 f"{path} was measured {what} than {record.experiment}, seed {record.seed}. Fill "
                 f"and measure the table's: `aotgan evaluate --scale {record.scale} --data "
-                f"{record.evaluation['name']}`, with --save-pairs, then with --pred."
+                f"{record.evaluation['name']}` (with its --data-root, or the folder that the runs "
+                "were trained on) and --save-pairs, then --pred."
             )
     return rows
 
@@ -74,7 +75,7 @@ def other_rows(others: Others, metrics: Sequence[Metric]) -> pd.DataFrame:
     rows = []
     for name, numbers in others.items():
         for cell in numbers:
-            row = {"row": name, "bin": cell["bin"], "experiment": FILES, "seeds": 0}
+            row = {"row": name, "bin": cell["bin"], "experiment": ELSEWHERE, "seeds": 0}
             for metric in metrics:
                 ends = (metric.title + suffix for suffix in ("", LOW, HIGH))
                 row |= dict(zip(ends, summary([cell], metric), strict=True))

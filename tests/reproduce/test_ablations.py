@@ -137,7 +137,7 @@ def test_reports_say_what_they_are(table4, tmp_path):
         "| rates 1,2,4,8 | 2 |",
         "paper: FID",
         "random features",
-        "pooled over every experiment",
+        "compared experiments with two seeds or more",
         "6 degrees of freedom",
         "measured on 20 pairs of 10 held-out photographs of faces",
         "only orders and signs can be compared",

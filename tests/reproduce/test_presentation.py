@@ -31,7 +31,7 @@ def test_a_full_table_is_told_in_numbers_pictures_and_words(table7):
     assert "make reproduce" not in table7.status()
     for shown in (table7.numbers(), table7.numbers("raw"), table7.orders(), table7.differences()):
         assert isinstance(shown, Table) and len(shown.rows) == 3 + (shown == table7.orders())
-    assert "pooled over every experiment" in table7.about().text
+    assert "compared experiments with two seeds or more" in table7.about().text
     assert table7.seeds().count("seed 1") == 3
     assert re.search(r"HM-PatchGAN +seed 0 +20.5\d +19.5\d\n", table7.seeds()), "average first"
     for figure in (table7.row_plot(), table7.difference_plot(), table7.difference_plot("fd")):
