@@ -171,4 +171,4 @@ class ModelResults(Results):
                 ahead[better].append(told)
             words = {True: "ahead of every row of the table in", False: "behind its best row in"}
             parts = (f"{words[key]} {', '.join(told)}" for key, told in ahead.items() if told)
-            yield f"\n{name}, not of this package, is over all pairs {'; '.join(parts)}."
+            yield f"\nBeside the table, {name} is over all pairs {'; '.join(parts)}."

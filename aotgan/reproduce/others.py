@@ -1,6 +1,6 @@
-"""Models from elsewhere beside Table 1: their files, measured by `aotgan evaluate` on its pairs.
+"""Models beside Table 1, measured by `aotgan evaluate` on its pairs: their files or their weights.
 
-They were trained on other images, for longer or shorter: they have no rank among our rows.
+They were trained elsewhere, or otherwise than the rows, or not at all, so they have no rank.
 """
 
 import json

@@ -64,7 +64,7 @@ def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path)
         write(folder / "others" / name, record)
     text = ModelResults("1", "laptop", folder.parent).in_words().text
     between, above = (
-        next(line for line in text.split("\n") if line.startswith(f"{name}, not of this package"))
+        next(line for line in text.split("\n") if line.startswith(f"Beside the table, {name} is"))
         for name in changes
     )
     assert "ahead of every row" not in between and "behind its best row in L1" in between
