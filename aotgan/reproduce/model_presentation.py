@@ -97,7 +97,7 @@ class ModelResults(Results):
         return Note("\n".join(lines)) if lines else self._missing
 
     def by_bin(self, metric: str = "psnr") -> Figure | Note:
-        """Draws a metric over the size of the hole, ours beside the paper's; others' dashed.
+        """Draws a metric over the size of the hole, ours beside the paper's; others' grey.
 
         Args:
             metric: "psnr", "l1" or "ssim".
@@ -109,19 +109,28 @@ class ModelResults(Results):
         frame = frame[frame["bin"] != "all"]
         at = {label: x for x, label in enumerate(dict.fromkeys(frame["bin"]))}
         with house_style():
-            figure = Drawing(figsize=(8.2, 3.2), layout="constrained")
+            figure = Drawing(figsize=(9.6, 3.2), layout="constrained")
             ours, paper = figure.subplots(1, 2)
-            for colour, (row, group) in zip(
-                cycle((*COLOURS, FAR)), frame.groupby("row", sort=False), strict=False
-            ):
+            styles, colours = cycle(("--", ":", "-.")), cycle(COLOURS)
+            for row, group in frame.groupby("row", sort=False):
                 x = group["bin"].map(at).to_numpy()
                 known = group[title].notna().to_numpy()
                 label = row if known.any() else f"{row} (not run)"
                 line = group[known]
-                style = "o--" if row in self.others else "o-"
-                ours.plot(x[known], line[title], style, ms=3.5, lw=1.2, color=colour, label=label)
+                other = row in self.others
+                colour, style = (FAR, next(styles)) if other else (next(colours), "-")
+                ours.plot(
+                    x[known],
+                    line[title],
+                    style,
+                    marker="o",
+                    ms=3.5,
+                    lw=1.2,
+                    color=colour,
+                    label=label,
+                )
                 ours.vlines(x[known], line[title + LOW], line[title + HIGH], color=colour, lw=1.2)
-                if row in self.others:
+                if other:
                     continue
                 values = [value.value for value in group[f"{PREFIX} {printed}"]]
                 paper.plot(x, values, "o-", ms=3.5, lw=1.2, color=colour)
@@ -130,7 +139,8 @@ class ModelResults(Results):
             for axes in (ours, paper):
                 axes.set_xticks(list(at.values()), list(at))
                 axes.set_xlabel("hole")
-            ours.legend(fontsize=7)
+            names = ours.get_legend_handles_labels()
+            figure.legend(*names, loc="outside right center", fontsize=7)
         return figure
 
     def in_words(self) -> Note:
