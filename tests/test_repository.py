@@ -136,8 +136,9 @@ def test_no_file_names_a_place_on_somebodys_machine():
 def test_a_place_on_somebodys_machine_is_noticed():
     for parts in (["", "home", "me", "x"], ["in ", "tmp", "y.png"], ["..", "shared", "data"]):
         assert MACHINE_PATH.search("/".join(parts))
-    for text in ("https://example.org/home/page", "runs/tmp/x", "~/tmp/x", "a/b"):
-        assert not MACHINE_PATH.search(text)
+    elsewhere = (["https://example.org", "home", "page"], ["runs", "tmp", "x"], ["~", "tmp", "x"])
+    for parts in (*elsewhere, ["a", "b"]):
+        assert not MACHINE_PATH.search("/".join(parts))
 
 
 def package_of(path):

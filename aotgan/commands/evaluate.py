@@ -91,10 +91,10 @@ def evaluate(
     prediction and original are measured in the same way as a model's. --save-pairs alone writes
     the pairs and measures nothing.
     """
-    of_files = {"--model": model, "--save-pairs": save_pairs, "--save-fills": save_fills}
     _check_sources(pred, real, masks, hole, composite)
     if pred:
-        _refuse(of_files, "--pred")
+        of_model = {"--model": model, "--save-pairs": save_pairs, "--save-fills": save_fills}
+        _refuse(of_model, "--pred")
     if real:
         of_scale = {"--scale": scale, "--data": data, "--data-root": data_root, "--bins": bins}
         _refuse(of_scale, "--real and --masks")
@@ -174,7 +174,7 @@ class ScalePairs:
         data: str,
         data_root: Path | None,
         features: str | None,
-        bins: str | None = None,
+        bins: str | None,
     ):
         from aotgan.data.masks import RATIO_BINS, bin_label
         from aotgan.metrics.frechet import FEATURES
@@ -188,7 +188,7 @@ class ScalePairs:
         chosen = {None: size.features, "inception": "imagenet", "random": "random"}
         self.features = chosen[features]
         known = {bin_label(ratio): ratio for ratio in RATIO_BINS}
-        labels = [*known] if bins is None else bins.split(",")
+        labels = known if bins is None else dict.fromkeys(bins.split(","))
         for label in labels:
             check_choice("bins", label, [*known])
         ratios = [known[label] for label in labels]

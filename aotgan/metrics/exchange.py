@@ -14,11 +14,11 @@ from aotgan.data.images import image_size
 from aotgan.data.manifest import Manifest
 from aotgan.errors import InputError
 from aotgan.files import check_new, write_atomically
-from aotgan.metrics.files import FilePair, FileSet, named_files
+from aotgan.metrics.files import INVERTED, FilePair, FileSet, named_files
 from aotgan.metrics.report import Case
 
 PHOTOGRAPHS, MASKS = "photographs", "masks"  # sub-folders of the pairs
-FILL_WHITE = f"Fill what is white in {MASKS}/, not what is black."
+FILL_WHITE = f"{INVERTED} Fill what is white in {MASKS}/, not what is black."
 
 
 def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:

@@ -33,7 +33,7 @@ ROUNDING = 1.0  # mean grey levels that a correct composite may lose, to a lossy
 INVERTED = (
     "Inside of the holes they agree, as if the masks marked the known pixels: white is the hole."
 )
-BLACK = 'For masks whose hole is black, give hole="black" (--hole black).'
+HOLE_BLACK = f'{INVERTED} For masks whose hole is black, give hole="black" (--hole black).'
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class FileSet:
         hash: equal for two sets of predictions if they were measured on the same pairs: that of
             the manifest, or SHA-256 over the photographs' files and the masks' pixels.
         originals: of the pairs, in their order: (uint8 (H, W, 3), bool (H, W), pair).
-        advice: what to do if the predictions fill the known pixels instead of the holes.
+        inverted: what is said if the predictions fill the known pixels instead of the holes.
     """
 
     pairs: tuple[FilePair, ...]
     size: tuple[int, int]
     hash: str
     originals: Iterable[Case] = field(compare=False, repr=False)
-    advice: str = BLACK
+    inverted: str = HOLE_BLACK
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -181,7 +181,7 @@ def evaluate_files(
     if known.look_inverted():
         raise InputError(
             f"the known pixels of the predictions differ by {known.mean:.1f} grey levels from the "
-            f"photographs'. {INVERTED} {files.advice}"
+            f"photographs'. {files.inverted}"
         )
     return result, known
 
@@ -211,7 +211,7 @@ class _Predictions:
 
     def __init__(self, files: FileSet, composite: bool):
         self.pairs = iter(files.pairs)
-        self.inverted = f"{INVERTED} {files.advice}"
+        self.inverted = files.inverted
         self.composite = composite
         self.differences = KnownPixels()
 

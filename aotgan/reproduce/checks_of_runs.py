@@ -26,18 +26,18 @@ from aotgan.reproduce.arithmetic import (
     printed,
 )
 from aotgan.reproduce.compare import Comparison, Run, Spread, compare, seed_spread
+from aotgan.reproduce.experiments import select
 from aotgan.reproduce.mask_borders import RESULT as BORDERS
 from aotgan.reproduce.mask_borders import summarise_borders
 from aotgan.reproduce.measurements import read_result
 from aotgan.reproduce.model_tables import TITLES as MODEL_TABLES
 from aotgan.reproduce.model_tables import load_models
-from aotgan.reproduce.outputs import RECORDS, file_stem
+from aotgan.reproduce.outputs import RECORDS, file_stem, in_main
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.tables import CHECK_SCALE, Metric, record_name
 from aotgan.reproduce.verdicts import CONTRADICTED, OPEN, SCALED, Finding
 
 WAITING = "waiting for `make reproduce SCALE=gpu`"
-MAIN = ("aotgan", "aotgan-demo")  # AOT-GAN measured on all mask ratios
 SHORT = {"l1": "L1", "psnr": "PSNR", "ssim": "SSIM", "fd": "Frechet distance"}
 
 
@@ -60,7 +60,9 @@ class Results:
     @cached_property
     def measured(self) -> Sequence[Record]:
         """Records of everything measured on all mask ratios, AOT-GAN first."""
-        names = dict.fromkeys((*MAIN, *rows_of_table("1").values())) if self.folder else ()
+        names = (
+            dict.fromkeys((*select(["main"]), *rows_of_table("1").values())) if self.folder else ()
+        )
         return [
             load_record(path)
             for name in names
@@ -69,8 +71,8 @@ class Results:
 
     @cached_property
     def main(self) -> Record | None:
-        """Record of AOT-GAN on all mask ratios, of the first seed; of `MAIN` the first run."""
-        return next((record for record in self.measured if record.experiment in MAIN), None)
+        """Record of the first of them that is AOT-GAN's."""
+        return next((record for record in self.measured if in_main(record.experiment)), None)
 
     def runs_beside(self, table: str) -> Mapping[str, Sequence[Run]]:
         """Runs whose spread between seeds serves a table: its own for Table 1 or 2, else `runs`."""

@@ -15,7 +15,7 @@ from aotgan.data.catalogue import load as load_images
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.models.weights import load_generator
+from aotgan.models.generator import Generator
 from aotgan.reproduce.ablation_report import write_ablations
 from aotgan.reproduce.ablations import load_runs
 from aotgan.reproduce.experiments import select
@@ -37,7 +37,6 @@ from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, one_of_each_bi
 from aotgan.reproduce.scales import get_scale
 from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables
 from aotgan.training.log import read_log
-from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
 LOG = "log.csv"
 PICTURES_NOTE = f"""![Held-out photographs: masked, filled, original]({{0}}{FILLS})
@@ -123,15 +122,16 @@ def write_figures_of(
     runs: Sequence[tuple[Path, Record]], scale: str, figures: str | Path
 ) -> list[Path]:
     """Draws every figure for which the runs suffice, with the first seed of each experiment."""
+    first = {record.experiment: (folder, record) for folder, record in reversed(runs)}
+    trained = Trained({n: f for n, (f, _) in first.items()}, {n: r for n, (_, r) in first.items()})
     drawn = {}
     for name, of_name in _main_runs(runs).items():
         curves = {f"{name}, seed {record.seed}": read_log(f / LOG) for f, record in of_name}
         drawn[f"{name}{CURVES}"] = loss_curves(curves)
-        drawn[f"{name}{FILLS}"] = _filled_photographs(*of_name[0])
-    first = {record.experiment: (folder, record) for folder, record in reversed(runs)}
-    drawn |= draw_all(
-        Trained({n: f for n, (f, _) in first.items()}, {n: r for n, (_, r) in first.items()})
-    )
+        drawn[f"{name}{FILLS}"] = _filled_photographs(
+            trained.generator(name), trained.records[name]
+        )
+    drawn |= draw_all(trained)
     return [save_figure(figure, Path(figures) / scale / name) for name, figure in drawn.items()]
 
 
@@ -187,9 +187,8 @@ def _check_complete(
         )
 
 
-def _filled_photographs(folder: Path, record: Record) -> Figure:
-    """Draws bundled test photographs, one a bin, filled by a run."""
-    network = load_generator(folder / (EMA_WEIGHTS if record.weights == "ema" else WEIGHTS))
+def _filled_photographs(network: Generator, record: Record) -> Figure:
+    """Draws bundled test photographs, one a bin, filled by the network of a run."""
     files = load_images("bundled", "test").files
     side = record.evaluation["size_px"]
     manifest = make_manifest(files, side, per_bin=len(files), seed=EVALUATION_SEED)

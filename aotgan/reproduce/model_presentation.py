@@ -36,7 +36,7 @@ from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results, change_in
 from aotgan.reproduce.published import PREFIX
 from aotgan.reproduce.tables import HIGH, LOW
 
-FAR = "#888888"  # of the first model from elsewhere
+FAR = "#888888"  # of models beside the table
 PANELS = {
     "psnr": ("PSNR (dB)", "PSNR_dB"),
     "l1": ("L1 (1e-2)", "L1_1e-2"),

