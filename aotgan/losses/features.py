@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.files import sha256_of
+from aotgan.winograd.convolution import Conv2d
 
 PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 STYLE_LAYERS = ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
@@ -78,7 +79,7 @@ class VGGFeatures(nn.Module):
             weights = random_weights(layers, seed)
         # on the meta device a convolution draws no default weights, so the global seed is untouched
         self.convs = nn.ModuleDict(
-            {name: nn.Conv2d(i, o, 3, padding=1, device="meta") for name, i, o in layers}
+            {name: Conv2d(i, o, 3, padding=1, device="meta") for name, i, o in layers}
         )
         self.convs.load_state_dict(weights, assign=True)
         # [-1, 1] -> [0, 1] -> ImageNet's mean and deviation, as one multiplication and addition

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
+from aotgan.winograd.convolution import Conv2d, split
 
 RESIDUALS = (
     "identity",
@@ -45,9 +46,7 @@ def branch_widths(channels: int, branches: int) -> list[int]:
 
 def conv3x3(in_channels: int, out_channels: int, rate: int = 1) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size by reflection padding (released: aotgan.py:56-62)."""
-    return nn.Conv2d(
-        in_channels, out_channels, 3, padding=rate, dilation=rate, padding_mode="reflect"
-    )
+    return Conv2d(in_channels, out_channels, 3, padding=rate, dilation=rate, padding_mode="reflect")
 
 
 def normalised_gate(logits: Tensor, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -95,9 +94,14 @@ class GatedResidual(nn.Module):
         self.gate = gate
         self.conv = conv3x3(channels, channels)
 
-    def gate_map(self, x1: Tensor) -> Tensor:
-        """Returns g in (0, 1), (B, C, H, W): one value per position and channel."""
-        logits = self.conv(x1)
+    def gate_map(self, x1: Tensor, logits: Tensor | None = None) -> Tensor:
+        """Returns g in (0, 1), (B, C, H, W): one value per position and channel.
+
+        Args:
+            x1: the block's input, (B, C, H, W).
+            logits: the gate's convolution of it, where that is known.
+        """
+        logits = self.conv(x1) if logits is None else logits
         return normalised_gate(logits) if self.gate == "normalised" else torch.sigmoid(logits)
 
     def update_map(self, x1: Tensor) -> Tensor:
@@ -105,9 +109,9 @@ class GatedResidual(nn.Module):
         g = self.gate_map(x1)
         return g if self.gate == "normalised" else 1 - g
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """Merges input x1 and learned residual x2, both (B, C, H, W)."""
-        g = self.gate_map(x1)
+    def forward(self, x1: Tensor, x2: Tensor, logits: Tensor | None = None) -> Tensor:
+        """Merges input x1 and learned residual x2, both (B, C, H, W); `logits` as in `gate_map`."""
+        g = self.gate_map(x1, logits)
         x1 = x1.to(x2.dtype)  # lerp wants one type; under autocast convolutions return another
         return torch.lerp(x1, x2, g) if self.gate == "normalised" else torch.lerp(x2, x1, g)
 
@@ -128,9 +132,12 @@ class GatedConvResidual(nn.Module):
         self.added = added
         self.conv = conv3x3(channels, channels)
 
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """Merges input x1 and learned residual x2, both (B, C, H, W)."""
-        selected = x2 * torch.sigmoid(self.conv(x1))
+    def forward(self, x1: Tensor, x2: Tensor, logits: Tensor | None = None) -> Tensor:
+        """Merges input x1 and learned residual x2, both (B, C, H, W).
+
+        `logits` are the convolution of x1, where that is known.
+        """
+        selected = x2 * torch.sigmoid(self.conv(x1) if logits is None else logits)
         return x1 + selected if self.added else selected
 
 
@@ -200,12 +207,14 @@ class AOTBlock(nn.Module):
 
     def residual(self, x1: Tensor) -> Tensor:
         """Returns the learned residual x2 of x1, both (B, C, H, W)."""
-        views = [F.relu(branch(x1)) for branch in self.branches]  # each (B, C / branches, H, W)
-        return self.fuse(torch.cat(views, dim=1))  # (B, C, H, W)
+        return self.fuse(split(x1, self.branches)[0])
 
     def forward(self, x1: Tensor) -> Tensor:
         """Returns x3, the block's output, (B, C, H, W)."""
-        return self.merge(x1, self.residual(x1))
+        if not isinstance(self.merge, GatedResidual | GatedConvResidual):
+            return self.merge(x1, self.residual(x1))
+        views, logits = split(x1, self.branches, self.merge.conv)  # each (B, C, H, W)
+        return self.merge(x1, self.fuse(views), logits)
 
 
 class ResidualBlock(nn.Module):

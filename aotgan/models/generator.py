@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, check_choice
 from aotgan.models.inpainter import Inpainter
+from aotgan.winograd.convolution import Conv2d
 
 VARIANTS: dict[str, dict[str, str | float]] = {
     "paper": {"gate": "sigmoid", "upsampling": "transposed", "fill": 0.0},
@@ -31,7 +32,7 @@ class Upsample(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv = Conv2d(in_channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Doubles the size: (B, C, H, W) to (B, C', 2H, 2W)."""
@@ -139,7 +140,7 @@ def decoder(width: int, upsampling: str) -> nn.Sequential:
     if upsampling == "bilinear":
         up1: nn.Module = Upsample(4 * width, 2 * width)
         up2: nn.Module = Upsample(2 * width, width)
-        last: nn.Module = nn.Conv2d(width, 3, 3, padding=1)
+        last: nn.Module = Conv2d(width, 3, 3, padding=1)
     else:
         up1 = nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1)
         up2 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.models.baselines.two_stage import Layer, TwoStageInpainter, same_padding
+from aotgan.winograd.convolution import Conv2d
 
 
 class CA(TwoStageInpainter):
@@ -46,7 +47,7 @@ class CA(TwoStageInpainter):
         self, in_channels: int, channels: int, layer: Layer, activation: nn.Module
     ) -> tuple[nn.Module, int]:
         """Makes a convolution and its activation; see `TwoStageInpainter`."""
-        conv = nn.Conv2d(
+        conv = Conv2d(
             in_channels, channels, layer.kernel, layer.stride, same_padding(layer), layer.rate
         )
         return nn.Sequential(conv, activation), channels

@@ -18,6 +18,7 @@ from aotgan.errors import InputError
 from aotgan.models.discriminator import KERNEL, PADDING, STRIDES
 from aotgan.models.generator import init_normal
 from aotgan.models.inpainter import Inpainter, composite, erase
+from aotgan.winograd.convolution import Conv2d
 
 BLOCKS = 8
 SIGMA = 2.0  # of the Gaussian in front of Canny's detector, pixels
@@ -195,7 +196,7 @@ class _Residual(nn.Module):
         super().__init__()
         first, second = (
             _initialised(
-                nn.Conv2d(
+                Conv2d(
                     channels,
                     channels,
                     3,

@@ -15,6 +15,7 @@ from aotgan.models.baselines.two_stage import (
     init_glorot,
     same_padding,
 )
+from aotgan.winograd.convolution import Conv2d
 
 CRITIC_CHANNELS = (1, 2, 4, 4, 4, 4)  # in multiples of the width
 
@@ -31,7 +32,7 @@ class GatedLayer(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, layer: Layer, activation: nn.Module):
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels, channels, layer.kernel, layer.stride, same_padding(layer), layer.rate
         )
         self.activation = activation

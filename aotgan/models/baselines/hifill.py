@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.models.baselines.attention import match, paste, propagate, valid_keys, weigh
 from aotgan.models.inpainter import Inpainter, composite, erase
+from aotgan.winograd.convolution import Conv2d
 
 CELL = 16  # image pixels per cell of the attention scores
 DILATIONS_COARSE = (1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 8, 8)
@@ -63,7 +64,7 @@ class LightGatedConv(nn.Module):
     ):
         super().__init__()
         layer = partial(
-            nn.Conv2d, in_channels, stride=stride, padding=kernel // 2 * dilation, dilation=dilation
+            Conv2d, in_channels, stride=stride, padding=kernel // 2 * dilation, dilation=dilation
         )
         self.features = layer(out_channels, kernel)
         self.gate = layer(1, kernel) if single else nn.Conv2d(in_channels, out_channels, 1)

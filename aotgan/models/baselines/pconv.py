@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.losses.reconstruction import full_precision
 from aotgan.models.inpainter import Inpainter
+from aotgan.winograd.convolution import Conv2d
 
 KERNELS = (7, 5, 5)  # of the first layers; the others have 3
 WIDEST = 8  # channels of the deep layers, in multiples of the first layer's
@@ -47,7 +48,7 @@ class PartialConv2d(nn.Module):
         self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = False
     ):
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False
         )
         nn.init.kaiming_normal_(self.conv.weight)

@@ -16,6 +16,7 @@ from aotgan.models.baselines.attention import attend
 from aotgan.models.blocks import branch_widths
 from aotgan.models.generator import Upsample, init_normal
 from aotgan.models.inpainter import Inpainter
+from aotgan.winograd.convolution import Conv2d
 
 RATES = (1, 2, 4, 8)  # of the convolutions after an attention transfer
 LOWEST = 1e-8  # weight of a key, valid or not
@@ -54,7 +55,7 @@ class AttentionTransfer(nn.Module):
         self.kernel = 1 if deepest else 3
         widths = [] if deepest else branch_widths(channels, len(RATES))
         self.branches = nn.ModuleList(
-            nn.Conv2d(channels, width, 3, padding=rate, dilation=rate)
+            Conv2d(channels, width, 3, padding=rate, dilation=rate)
             for width, rate in zip(widths, RATES[: len(widths)], strict=True)
         )
 

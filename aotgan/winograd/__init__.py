@@ -1,0 +1,1 @@
+"""Fast 3x3 convolutions on the CPU."""
