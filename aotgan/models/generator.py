@@ -122,11 +122,11 @@ def encoder(width: int) -> nn.Sequential:
     """Three convolutions, 7x7 then two of stride 2 (released: model/aotgan.py:14-21)."""
     return nn.Sequential(
         nn.Conv2d(4, width, 7, padding=3, padding_mode="reflect"),  # (B, width, H, W)
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (B, 2 width, H / 2, W / 2)
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),  # (B, 4 width, H / 4, W / 4)
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -145,7 +145,7 @@ def decoder(width: int, upsampling: str) -> nn.Sequential:
         up1 = nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1)
         up2 = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
         last = nn.ConvTranspose2d(width, 3, 3, padding=1)
-    return nn.Sequential(up1, nn.ReLU(), up2, nn.ReLU(), last)
+    return nn.Sequential(up1, nn.ReLU(inplace=True), up2, nn.ReLU(inplace=True), last)
 
 
 def init_normal(network: nn.Module, width: int) -> None:

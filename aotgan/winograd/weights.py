@@ -13,7 +13,9 @@ from aotgan.winograd.kernels import PANEL, POINTS
 from aotgan.winograd.threads import Array, lines, panels
 from aotgan.winograd.transforms import GAP
 
-KEPT_BYTES = 2**26  # of transformed weights; they are four times as large as the weights
+# Of all kept weights, and of a layer's: transformed ones are four times as large, and a network of
+# full width is slow enough to transform them anew.
+KEPT_BYTES, LARGEST_BYTES = 2**26, 2**22
 
 
 class Layer(NamedTuple):
@@ -38,7 +40,7 @@ def transformed(layers: Sequence[Layer], transpose: bool = False) -> Array:
 
     They are valid until the next call on this thread.
     """
-    if transpose or torch.is_grad_enabled():
+    if transpose or torch.is_grad_enabled() or 4 * _size(layers) > LARGEST_BYTES:
         return _transform(layers, transpose, panels(_size(layers)))
     state = tuple(_state(layer.weight) for layer in layers)
     kept = _kept.get(layers[0].weight)
