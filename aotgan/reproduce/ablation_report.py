@@ -145,9 +145,9 @@ def readable_differences(table: str, runs: Runs) -> pd.DataFrame:
     rows = []
     for first, second, found in comparisons(table, runs):
         row: dict[str, str | Published] = {"from": first, "to": second, **difference_row(found)}
-        printed = paper_difference(table, first, second, found.metric)
-        if printed is not None:
-            row[f"{PREFIX}'s change"] = printed
+        if table != READINGS:
+            printed = paper_difference(table, first, second, found.metric)
+            row[f"{PREFIX}'s change"] = printed or Published("-")
         rows.append(row)
     return pd.DataFrame(rows)
 
