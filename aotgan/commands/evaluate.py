@@ -14,8 +14,8 @@ from aotgan.files import check_folder, check_new, check_writable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aotgan.metrics.embedding import Embedding
     from aotgan.metrics.files import FileSet, KnownPixels
-    from aotgan.metrics.frechet import FrechetDistance
     from aotgan.metrics.report import Evaluation
 
 SCALE, DATA = "smoke", "bundled"  # of a model, where nothing else is given
@@ -57,8 +57,8 @@ def evaluate(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Of the Frechet distance: inception or random.",
-            show_default="the scale's; with --real random",
+            help="Of the distances: inception, efficientnet-lite0 or random.",
+            show_default="the scale's; with --real efficientnet-lite0",
         ),
     ] = None,
     device: Device = "cpu",
@@ -166,7 +166,7 @@ def _check_targets(
 
 
 class ScalePairs:
-    """The fixed pairs of a scale and image set, and the Frechet distance measured on them."""
+    """The fixed pairs of a scale and image set, and the features that distances are measured in."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class ScalePairs:
         bins: str | None,
     ):
         from aotgan.data.masks import RATIO_BINS, bin_label
-        from aotgan.metrics.frechet import FEATURES
+        from aotgan.metrics.embedding import FEATURES
         from aotgan.models.blocks import check_choice
         from aotgan.reproduce.runs import evaluation_manifest
         from aotgan.reproduce.scales import get_scale
@@ -185,8 +185,7 @@ class ScalePairs:
         size = get_scale(scale)
         if features is not None:
             check_choice("features", features, FEATURES)
-        chosen = {None: size.features, "inception": "imagenet", "random": "random"}
-        self.features = chosen[features]
+        self.features = "imagenet" if features == "inception" else features or size.features
         known = {bin_label(ratio): ratio for ratio in RATIO_BINS}
         labels = known if bins is None else dict.fromkeys(bins.split(","))
         for label in labels:
@@ -242,10 +241,10 @@ def measure_fills(
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of files that fill a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import pair_manifest
-    from aotgan.reproduce.runs import frechet_distance
+    from aotgan.reproduce.runs import embedding_of
 
-    frechet = frechet_distance(pairs.features, device)
-    result, off = _measured(pair_manifest(folder, pairs.manifest), composite, frechet)
+    embedding = embedding_of(pairs.features, device)
+    result, off = _measured(pair_manifest(folder, pairs.manifest), composite, embedding)
     return result, pairs.about() | {"predictions": folder.resolve().name} | off
 
 
@@ -257,12 +256,13 @@ def measure_files(
     device: str,
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of files with originals of their own, and what they are."""
+    from aotgan.losses.lite0 import NAME
+    from aotgan.metrics.embedding import Embedding
     from aotgan.metrics.files import pair_files
-    from aotgan.metrics.frechet import FrechetDistance
 
-    frechet = FrechetDistance(features or "random", device=device)
+    embedding = Embedding(features or NAME, device=device)
     files = pair_files(*folders, hole)
-    result, off = _measured(files, composite, frechet)
+    result, off = _measured(files, composite, embedding)
     about = {
         "name": folders[0].resolve().name,
         "images": len({pair.image for pair in files.pairs}),
@@ -274,12 +274,12 @@ def measure_files(
 
 
 def _measured(
-    files: "FileSet", composite: bool, frechet: "FrechetDistance"
+    files: "FileSet", composite: bool, embedding: "Embedding"
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Measures files; returns, and says, how far their known pixels were off."""
     from aotgan.metrics.files import evaluate_files
 
-    result, known = evaluate_files(files, composite, frechet)
+    result, known = evaluate_files(files, composite, embedding)
     if known.mean > 0:
         print(f"note: {remark(known)}", file=sys.stderr)
     off = {"mean": round(known.mean, 3), "worst": round(known.worst[0], 3)}

@@ -1,8 +1,9 @@
-"""VGG-19 activations for the perceptual and style losses of Section 3.3 (Eq. 6 and 7).
+"""Networks whose activations the perceptual and style losses of Section 3.3 compare (Eq. 6 and 7).
 
-The network is Simonyan and Zisserman's VGG-19 (arXiv 1409.1556), cut after relu5_2, the deepest
+The paper's is Simonyan and Zisserman's VGG-19 (arXiv 1409.1556), cut after relu5_2, the deepest
 activation that a loss uses. The layers are those of the released code (src/loss/loss.py:28-56); the
-paper only says "the i-th layers".
+paper only says "the i-th layers". Where it cannot be downloaded, EfficientNet-Lite0 takes its place
+(`aotgan.losses.lite0`), or a seeded random VGG on request.
 """
 
 import math
@@ -15,7 +16,12 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.files import sha256_of
+from aotgan.losses.lite0 import NAME as LITE0
+from aotgan.losses.lite0 import Lite0Features
+from aotgan.losses.network import FeatureNetwork
 from aotgan.winograd.convolution import Conv2d
+
+FEATURES = ("imagenet", LITE0, "random")
 
 PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 STYLE_LAYERS = ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
@@ -31,10 +37,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CALIBRATION_IMAGES, CALIBRATION_SIZE_PX = 4, 128
 
 
-class VGGFeatures(nn.Module):
+class VGGFeatures(FeatureNetwork):
     """Frozen convolutions of a VGG; a subclass says which, and returns their activations.
-
-    Gradients flow to the input image, never to the weights.
 
     Args:
         features: "imagenet" for torchvision's trained weights (downloaded on first use), "random"
@@ -48,7 +52,6 @@ class VGGFeatures(nn.Module):
     Attributes:
         depth: The number in the network's name.
         convs_per_stage: Convolutions between two poolings, as far as a loss uses them.
-        name: Which network it is, for records and table headers.
 
     Raises:
         InputError: Unknown `features`, a width that trained weights do not have, a width or seed
@@ -58,6 +61,7 @@ class VGGFeatures(nn.Module):
     depth: int
     convs_per_stage: Sequence[int]
     random_name: str
+    min_size_px = MIN_SIZE_PX
     scale: Tensor
     shift: Tensor
 
@@ -102,11 +106,7 @@ class VGGFeatures(nn.Module):
         Raises:
             InputError: Not RGB, or smaller than 16 x 16.
         """
-        if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIZE_PX:
-            raise InputError(
-                f"images have shape {tuple(images.shape)}, expected (B, 3, H, W) with H and W of "
-                f"at least {MIN_SIZE_PX}"
-            )
+        self.check(images)
         return images * self.scale + self.shift
 
     @torch.no_grad()
@@ -134,6 +134,8 @@ class VGG19Features(VGGFeatures):
     depth = 19
     convs_per_stage = CONVS_PER_STAGE
     random_name = "random"
+    perceptual_layers = PERCEPTUAL_LAYERS
+    style_layers = STYLE_LAYERS
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the activations under the names of PERCEPTUAL_LAYERS and STYLE_LAYERS.
@@ -154,6 +156,29 @@ class VGG19Features(VGGFeatures):
             if name in PERCEPTUAL_LAYERS or name in STYLE_LAYERS:
                 taps[name] = x
         return taps
+
+
+def make_features(
+    features: str,
+    width: int = VGG_WIDTH,
+    vgg: type[VGGFeatures] = VGG19Features,
+    raw: bool = False,
+) -> FeatureNetwork:
+    """Returns the network that a configuration names, frozen.
+
+    Args:
+        features: one of FEATURES. "efficientnet-lite0" takes the place of any VGG.
+        width: channels of the first stage of a random network; the default for others.
+        vgg: which VGG the other two stand for.
+        raw: of it, see `VGGFeatures`.
+
+    Raises:
+        InputError: as `VGGFeatures` and `Lite0Features`, or another width than a trained network's.
+    """
+    if features != LITE0:
+        return vgg(features, width, raw=raw)
+    check_width(features, width)
+    return Lite0Features()
 
 
 def activation(x: Tensor, name: str, conv: nn.Module) -> Tensor:
@@ -255,10 +280,15 @@ def check_choice(features: str, width: int, seed: int) -> None:
     """Raise InputError for a network that does not exist."""
     if features not in ("imagenet", "random"):
         raise InputError(f'features is {features!r}, expected "imagenet" or "random"')
+    check_width(features, width)
     if width < 1 or seed < 0:
         raise InputError(f"width {width} and seed {seed} given, expected width >= 1 and seed >= 0")
-    if features == "imagenet" and width != VGG_WIDTH:
+
+
+def check_width(features: str, width: int) -> None:
+    """Raise InputError for trained features with another width than the default."""
+    if features != "random" and width != VGG_WIDTH:
         raise InputError(
-            f"width {width} given, but the ImageNet weights have {VGG_WIDTH}; "
-            f'pass width={VGG_WIDTH}, or features="random" for another width'
+            f"width {width} given, but trained networks have one width each; leave it at "
+            f'{VGG_WIDTH}, or pass features="random" for another width'
         )

@@ -1,6 +1,6 @@
-"""Perceptual and style losses of Section 3.3, on the activations of `VGG19Features`.
+"""Perceptual and style losses of Section 3.3, on the activations of a feature network.
 
-Both take the dictionaries that `VGG19Features` returns, so that one forward serves the two losses.
+Both take the dictionaries that a `FeatureNetwork` returns, so that one forward serves the two.
 Compute the dictionary of the real images under `torch.no_grad()`: nothing differentiates it.
 """
 
@@ -16,14 +16,17 @@ from aotgan.losses.reconstruction import check_same_shape, full_precision
 Features = Mapping[str, Tensor]
 
 
-def perceptual_loss(real: Features, fake: Features) -> Tensor:
-    """Eq. 6: sum over the five layers relu{1..5}_1 of the mean absolute difference of activations.
+def perceptual_loss(
+    real: Features, fake: Features, layers: Sequence[str] = PERCEPTUAL_LAYERS
+) -> Tensor:
+    """Eq. 6: sum over layers of the mean absolute difference of activations.
 
     The paper feeds the composite z, the released trainer the raw prediction; the caller chooses.
 
     Args:
         real: Activations of the original images, (B, C_i, H_i, W_i) under each layer's name.
         fake: Activations of the inpainted images, same keys and shapes.
+        layers: The network's `perceptual_layers`; by default relu{1..5}_1 of VGG-19.
 
     Returns:
         Scalar.
@@ -31,25 +34,26 @@ def perceptual_loss(real: Features, fake: Features) -> Tensor:
     Raises:
         InputError: A layer is missing or shapes differ.
     """
-    check_features(real, fake, PERCEPTUAL_LAYERS)
+    check_features(real, fake, layers)
     distances = [
         (full_precision(real[layer]) - full_precision(fake[layer])).abs().mean()  # |.|_1 / N_i
-        for layer in PERCEPTUAL_LAYERS
+        for layer in layers
     ]
     return torch.stack(distances).sum()
 
 
-def style_loss(real: Features, fake: Features) -> Tensor:
-    """Eq. 7: distance of the Gram matrices of relu2_2, relu3_4, relu4_4 and relu5_2.
+def style_loss(real: Features, fake: Features, layers: Sequence[str] = STYLE_LAYERS) -> Tensor:
+    """Eq. 7: distance of Gram matrices.
 
     The paper writes an expectation over the layers and a plain product of features; the released
-    code (src/loss/loss.py:32-56) sums the four layers, each the mean absolute difference of
-    Gram / (C H W), and only with that scale does the paper's weight of 250 make sense. The sum is
-    what is computed here.
+    code (src/loss/loss.py:32-56) sums relu2_2, relu3_4, relu4_4 and relu5_2, each the mean absolute
+    difference of Gram / (C H W), and only with that scale does the paper's weight of 250 make
+    sense. The sum is what is computed here.
 
     Args:
         real: Activations of the original images, (B, C_i, H_i, W_i) under each layer's name.
         fake: Activations of the inpainted images, same keys and shapes.
+        layers: The network's `style_layers`; by default the four of VGG-19.
 
     Returns:
         Scalar.
@@ -57,8 +61,8 @@ def style_loss(real: Features, fake: Features) -> Tensor:
     Raises:
         InputError: A layer is missing or shapes differ.
     """
-    check_features(real, fake, STYLE_LAYERS)
-    distances = [(gram(real[layer]) - gram(fake[layer])).abs().mean() for layer in STYLE_LAYERS]
+    check_features(real, fake, layers)
+    distances = [(gram(real[layer]) - gram(fake[layer])).abs().mean() for layer in layers]
     return torch.stack(distances).sum()
 
 
@@ -84,6 +88,6 @@ def check_features(real: Features, fake: Features, layers: Sequence[str]) -> Non
         if layer not in real or layer not in fake:
             raise InputError(
                 f"layer {layer} is missing: real has {sorted(real)}, fake has {sorted(fake)}; "
-                "pass the dictionaries that VGG19Features returns"
+                "pass the dictionaries that the feature network returns"
             )
         check_same_shape(real[layer], fake[layer], f"real and fake activations of {layer}")

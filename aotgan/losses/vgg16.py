@@ -5,7 +5,7 @@ from torch import Tensor
 
 from aotgan.losses.features import VGGFeatures
 
-POOLS = ("pool1", "pool2", "pool3")
+POOLS = ("pool1", "pool2", "pool3")  # what both losses of Liu et al. compare
 
 
 class VGG16Features(VGGFeatures):
@@ -18,6 +18,7 @@ class VGG16Features(VGGFeatures):
     depth = 16
     convs_per_stage = (2, 2, 3)
     random_name = "random-vgg16"
+    perceptual_layers = style_layers = POOLS
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Returns the activations under the names of POOLS.

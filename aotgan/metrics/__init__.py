@@ -1,13 +1,14 @@
 """Evaluation metrics (section 4.3)."""
 
-from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics.embedding import Embedding
+from aotgan.metrics.intervals import interval
 from aotgan.metrics.pixel import PIXEL_METRICS, measure
-from aotgan.metrics.report import Evaluation, evaluate, interval, protocol, summarise
+from aotgan.metrics.report import Evaluation, evaluate, protocol, summarise
 
 __all__ = [
     "PIXEL_METRICS",
+    "Embedding",
     "Evaluation",
-    "FrechetDistance",
     "evaluate",
     "interval",
     "measure",

@@ -23,7 +23,7 @@ from aotgan.data.images import image_size, list_images, read_image, to_tensor
 from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask, read_mask
 from aotgan.errors import InputError
 from aotgan.files import check_folder, sha256_of
-from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.report import KNOWN_TOLERANCE, Case, Evaluation, evaluate
 
 CENTRE = "centre"  # the bin of centred squares, as in `aotgan.data.manifest`
@@ -155,7 +155,7 @@ def pair_files(
 def evaluate_files(
     files: FileSet,
     composite: bool = False,
-    frechet: FrechetDistance | None = None,
+    embedding: Embedding | None = None,
     batch_size: int = 8,
     progress: bool = True,
 ) -> tuple[Evaluation, KnownPixels]:
@@ -164,7 +164,7 @@ def evaluate_files(
     Args:
         files: of `pair_files`.
         composite: accept predictions whose known pixels differ a lot, the raw output of a network.
-        frechet: the Fréchet distance to compute.
+        embedding: the features that the distances are computed on.
         batch_size: images at a time.
         progress: show a progress bar if standard error is a terminal.
 
@@ -176,7 +176,7 @@ def evaluate_files(
             differ by more than 8 grey levels on average; masks of the wrong polarity.
     """
     predictions = _Predictions(files, composite)
-    result = evaluate(predictions, files, batch_size, frechet, progress)
+    result = evaluate(predictions, files, batch_size, embedding, progress)
     known = predictions.differences
     if known.look_inverted():
         raise InputError(

@@ -4,7 +4,6 @@ What is measured is the 8-bit composite: the prediction rounded to bytes in the 
 bytes elsewhere, so that no model is charged for pixels that it was given.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ from tqdm import tqdm
 
 from aotgan.data.images import to_tensor, to_uint8
 from aotgan.errors import InputError
-from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics import distances
+from aotgan.metrics.embedding import Embedding
+from aotgan.metrics.intervals import CONFIDENCE, interval
 from aotgan.metrics.pixel import FORMULAS, PIXEL_METRICS, measure
 
 ALL = "all"  # label of the row over every bin
-CONFIDENCE = 0.95
 KNOWN_TOLERANCE = 8.0  # mean grey levels by which a composite may miss the pixels it was given
 THREADS = 4  # the pixel metrics of 4 images at once keep pace with a GPU
 
@@ -55,8 +55,9 @@ class Evaluation:
         per_image: one row a pair, in manifest order: bin, image, mask_ratio and `PIXEL_METRICS`.
         per_bin: one row a bin and one for "all": bin, n (pairs), images (distinct photographs),
             identical (composites equal to the original), mask_ratio, for each metric its mean and
-            the ends of its 95 % interval (`<metric>`, `<metric>_low`, `<metric>_high`), and fd,
-            the Fréchet distance (NaN where it was not asked for or n < 2).
+            the ends of its 95 % interval (`<metric>`, `<metric>_low`, `<metric>_high`), and the
+            same of fd and kd, the Fréchet and the kernel distance (NaN where they were not asked
+            for, and as `aotgan.metrics.distances.measure` says).
         protocol: what each number is, for the record; see `protocol`.
     """
 
@@ -69,7 +70,7 @@ def evaluate(
     fill: Fill,
     manifest: Iterable[Case],
     batch_size: int = 8,
-    frechet: FrechetDistance | None = None,
+    embedding: Embedding | None = None,
     progress: bool = True,
     device: str | torch.device = "cpu",
     keep: Keep | None = None,
@@ -82,7 +83,7 @@ def evaluate(
         manifest: yields (image, mask, pair): uint8 (H, W, 3), bool (H, W) with True = hole, and an
             object with `.bin` and `.image`. One size for all.
         batch_size: pairs in a call of `fill`.
-        frechet: the Fréchet distance to compute; images that it has seen already do not count.
+        embedding: the features that the distances are computed on; None for no distances.
         progress: show a progress bar if standard error is a terminal.
         device: where `fill` gets its tensors.
         keep: is given each case, in manifest order, and its composite, uint8 (H, W, 3).
@@ -92,7 +93,7 @@ def evaluate(
     """
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1.")
-    distances: dict[str, FrechetDistance] = {}
+    features: list[tuple[Tensor, Tensor]] = []
     rows: list[dict[str, Any]] = []
     pending: Iterator[dict[str, Any]] = iter(())
     total = len(manifest) if isinstance(manifest, Sized) else None
@@ -107,25 +108,32 @@ def evaluate(
                     keep(case, filled)
             rows += pending  # the previous batch was measured while this one was filled
             pending = pool.map(_row, cases, composites)
-            if frechet is not None:
-                _count(distances, frechet, originals, composites, [_bin(c) for c in cases])
+            if embedding is not None:
+                features.append((_embed(embedding, originals), _embed(embedding, composites)))
             bar.update(len(cases))
         rows += pending
     if not rows:
         raise InputError("the manifest has no pairs: nothing to evaluate.")
     per_image = pd.DataFrame(rows)
-    return Evaluation(per_image, summarise(per_image, distances), protocol(frechet))
+    real, fake = ([pair[i] for pair in features] for i in range(2))
+    together = (torch.cat(real), torch.cat(fake)) if features else None
+    return Evaluation(per_image, summarise(per_image, together), protocol(embedding))
 
 
 def summarise(
-    per_image: pd.DataFrame, distances: dict[str, FrechetDistance] | None = None
+    per_image: pd.DataFrame, features: tuple[Tensor, Tensor] | None = None
 ) -> pd.DataFrame:
     """Averages per-image measurements by bin; columns as in `Evaluation.per_bin`.
 
     The interval is Student's t on the mean, with the standard error clustered by photograph, for
     several crops of one photograph are not independent. Infinite PSNRs (nothing differs) are left
     out of the mean and counted as `identical`.
+
+    Args:
+        per_image: as in `Evaluation.per_image`.
+        features: of the originals and of the composites, float64 (N, d) each, in its order.
     """
+    per_image = per_image.reset_index(drop=True)
     groups = {label: per_image[per_image["bin"] == label] for label in per_image["bin"].unique()}
     rows = []
     for label, group in (groups | {ALL: per_image}).items():
@@ -139,48 +147,11 @@ def summarise(
         for metric in PIXEL_METRICS:
             mean, low, high = interval(group[metric].to_numpy(), group["image"].to_numpy())
             row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
-        distance = (distances or {}).get(label)
-        rows.append(row | {"fd": distance.compute() if distance else math.nan})
+        rows.append(row | _distances(group, features))
     return pd.DataFrame(rows)
 
 
-def interval(values: NDArray[Any], clusters: NDArray[Any]) -> tuple[float, float, float]:
-    """Mean of the finite values and the ends of its 95 % t interval, clustered.
-
-    With one value a cluster this is the textbook interval of the mean. Ends are NaN for a single
-    cluster, everything is NaN without a finite value.
-
-    Args:
-        values: (N,).
-        clusters: (N,) labels; values of one label may be correlated.
-    """
-    mean, error, degrees = clustered_mean(values, clusters)
-    half = student(degrees) * error if degrees else math.nan
-    return mean, mean - half, mean + half
-
-
-def clustered_mean(values: NDArray[Any], clusters: NDArray[Any]) -> tuple[float, float, int]:
-    """Mean of the finite values, its standard error, and the degrees of freedom of that.
-
-    The error is NaN and the degrees are 0 for less than two clusters.
-
-    Args:
-        values: (N,).
-        clusters: (N,) labels; values of one label may be correlated.
-    """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return math.nan, math.nan, 0
-    values, clusters = values[finite].astype(np.float64), clusters[finite]
-    mean = float(values.mean())
-    sums = pd.Series(values - mean).groupby(clusters).sum().to_numpy()  # one a cluster
-    if len(sums) < 2:
-        return mean, math.nan, 0
-    error = math.sqrt(len(sums) / (len(sums) - 1) * float(sums @ sums)) / len(values)
-    return mean, error, len(sums) - 1
-
-
-def protocol(frechet: FrechetDistance | None = None) -> dict[str, Any]:
+def protocol(embedding: Embedding | None = None) -> dict[str, Any]:
     """Describes every number of an `Evaluation`, in JSON types, for the record beside it."""
     return {
         "composite": "prediction in the hole, original bytes elsewhere; clamped to [-1, 1], "
@@ -188,7 +159,7 @@ def protocol(frechet: FrechetDistance | None = None) -> dict[str, Any]:
         "metrics": dict(FORMULAS),
         "mean": "over images; infinite PSNRs are left out and counted as identical",
         "interval": f"{CONFIDENCE:.0%} t interval of the mean, clustered by photograph",
-        "frechet": None if frechet is None else dict(frechet.protocol),
+        **({"frechet": None} if embedding is None else embedding.protocol),
     }
 
 
@@ -258,25 +229,15 @@ def _row(case: Case, composite: NDArray[np.uint8]) -> dict[str, Any]:
     return about | measure(original, composite, mask)
 
 
-def _count(
-    distances: dict[str, FrechetDistance],
-    frechet: FrechetDistance,
-    originals: NDArray[np.uint8],
-    composites: NDArray[np.uint8],
-    bins: list[str],
-) -> None:
-    """Adds a batch to the distance of each bin that occurs in it, and to that of all."""
-    real, fake = (
-        frechet.embed(torch.from_numpy(images).movedim(-1, 1)) for images in (originals, composites)
-    )  # (B, d) each
-    for label in dict.fromkeys([*bins, ALL]):
-        chosen = [i for i, other in enumerate(bins) if label in (other, ALL)]
-        distance = distances.setdefault(label, frechet.empty())
-        distance.add(real[chosen], fake[chosen])
+def _embed(embedding: Embedding, images: NDArray[np.uint8]) -> Tensor:
+    """Features (B, d) of images (B, H, W, 3)."""
+    return embedding(torch.from_numpy(images).movedim(-1, 1))
 
 
-def student(degrees: int) -> float:
-    """Half width of a 95 % interval in standard errors: the quantile of Student's t."""
-    from scipy.special import stdtrit  # scikit-image brings scipy
-
-    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+def _distances(group: pd.DataFrame, features: tuple[Tensor, Tensor] | None) -> dict[str, float]:
+    """Both distances of the pairs of a group, with their intervals."""
+    if features is None:
+        return distances.unknown()
+    rows = torch.from_numpy(group.index.to_numpy(copy=True)).to(features[0].device)
+    real, fake = (part[rows] for part in features)
+    return distances.measure(real, fake, list(group["image"]))

@@ -125,7 +125,7 @@ def readable(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame
                 strict=True,
             )
         ]
-        paper = f"{PREFIX} {PAPER_COLUMNS[metric.key]}"
+        paper = f"{PREFIX} {PAPER_COLUMNS.get(metric.key)}"
         if paper in frame:
             shown[f"{PREFIX}: {PAPER_TITLES[metric.key]}"] = frame[paper]
     return pd.DataFrame(shown)
@@ -145,9 +145,9 @@ def readable_differences(table: str, runs: Runs) -> pd.DataFrame:
     rows = []
     for first, second, found in comparisons(table, runs):
         row: dict[str, str | Published] = {"from": first, "to": second, **difference_row(found)}
-        printed = paper_difference(table, first, second, found.metric)
-        if printed is not None:
-            row[f"{PREFIX}'s change"] = printed
+        if table != READINGS:
+            printed = paper_difference(table, first, second, found.metric)
+            row[f"{PREFIX}'s change"] = printed or Published("-")
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -226,7 +226,7 @@ def _p(found: Comparison) -> str:
 
 
 def _unit(metric: Metric) -> str:
-    return metric.title if metric.key != "fd" else "Frechet distance"
+    return metric.name if metric.key in ("fd", "kd") else metric.title
 
 
 def _latex(value: object) -> str:

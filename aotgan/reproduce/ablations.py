@@ -39,6 +39,7 @@ TITLES = {
     READINGS: "text against released code, one choice at a time",
 }
 PAPER_COLUMNS = {"l1": "L1_1e-2", "psnr": "PSNR_dB", "ssim": "SSIM", "fd": "FID"}
+OURS_ALONE = ("kd",)  # shown as well
 RANK = " rank"
 Runs = Mapping[str, Sequence[Run]]
 
@@ -94,7 +95,7 @@ def pairs_of_table(table: str) -> list[tuple[str, str]]:
 
 
 def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:
-    """Returns the paper's four columns, the last with its network's name.
+    """Returns the paper's four columns, and the kernel distance where it was measured.
 
     Raises:
         InputError: no runs, or runs that do not belong into one table.
@@ -103,7 +104,7 @@ def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:
     if not records:
         raise InputError("no runs of Tables 4 to 7: train some first (aotgan reproduce).")
     check_equal(records, "table", lambda r: evaluated(r) | {"steps": r.steps})
-    return tuple(m for m in metrics_of(records[0]) if m.key in PAPER_COLUMNS)
+    return tuple(m for m in metrics_of(records[0]) if m.key in (*PAPER_COLUMNS, *OURS_ALONE))
 
 
 def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame:
@@ -134,8 +135,8 @@ def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.Dat
         for suffix, values in zip(("", LOW, HIGH), zip(*cells, strict=True), strict=True):
             frame[metric.title + suffix] = values
         frame[metric.title + RANK] = frame[metric.title].rank(ascending=not metric.higher)
-        if table != READINGS:
-            name = PAPER_COLUMNS[metric.key]
+        name = PAPER_COLUMNS.get(metric.key)
+        if table != READINGS and name:
             frame[f"{PREFIX} {name}"] = pd.Series(published_column(table, name), dtype=object)
     return frame
 
@@ -157,7 +158,7 @@ def orders(table: str, runs: Runs) -> pd.DataFrame:
 
     ours = ablation_table(table, runs)
     found = []
-    for metric in metrics_of_runs(runs):
+    for metric in (m for m in metrics_of_runs(runs) if m.key in PAPER_COLUMNS):
         there = ours[ours[metric.title].notna()]
         printed = [p.value for p in there[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]]
         tau = kendalltau(printed, there[metric.title]).statistic if len(there) > 1 else math.nan
@@ -181,8 +182,8 @@ def comparisons(
 
 
 def paper_difference(table: str, first: str, second: str, metric: Metric) -> Published | None:
-    """Returns second minus first as the paper's numbers have it; None for the readings."""
-    if table == READINGS:
+    """Returns second minus first as the paper's numbers have it; None where it has none."""
+    if table == READINGS or metric.key not in PAPER_COLUMNS:
         return None
     labels = list(rows_of_table(table))
     column = published_column(table, PAPER_COLUMNS[metric.key])

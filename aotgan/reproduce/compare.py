@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from aotgan.errors import InputError
-from aotgan.metrics.report import ALL, clustered_mean, student
+from aotgan.metrics.intervals import clustered_mean, student
+from aotgan.metrics.report import ALL
 from aotgan.reproduce.records import Record, load_record
 from aotgan.reproduce.tables import Metric
 

@@ -57,7 +57,7 @@ def difference_plot(table: str, runs: Runs, metric: str = "psnr") -> Figure:
     Args:
         table: "4" to "7" or "readings".
         runs: as `aotgan.reproduce.ablations.load_runs` returns them.
-        metric: "l1", "psnr", "ssim" or "fd".
+        metric: "l1", "psnr", "ssim", "fd" or "kd".
 
     Raises:
         InputError: no two rows of the table were run.

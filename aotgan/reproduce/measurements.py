@@ -19,7 +19,7 @@ import typer
 from aotgan.data.images import to_tensor, to_uint8
 from aotgan.errors import InputError
 from aotgan.files import sha256_of, write_atomically
-from aotgan.metrics.report import interval
+from aotgan.metrics.intervals import interval
 from aotgan.models.generator import Generator
 from aotgan.models.weights import SHIPPED, load_generator
 from aotgan.reproduce.collect import finished_runs

@@ -118,8 +118,9 @@ def readable_models(
             ranked(with_interval(value, high, metric.digits), rank)
             for value, high, rank in zip(*columns, strict=True)
         ]
-        title = f"{PREFIX}: {PAPER_TITLES[metric.key]}"
-        shown[title] = frame[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]
+        if metric.key in PAPER_COLUMNS:
+            title = f"{PREFIX}: {PAPER_TITLES[metric.key]}"
+            shown[title] = frame[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]
     return pd.DataFrame(shown)
 
 

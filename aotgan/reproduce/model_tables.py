@@ -84,6 +84,8 @@ def model_table(
             frame[metric.title + suffix] = values
         ranks = frame.groupby("bin")[metric.title].rank(ascending=not metric.higher)
         frame[metric.title + RANK] = ranks
+        if metric.key not in PAPER_COLUMNS:
+            continue
         name = PAPER_COLUMNS[metric.key]
         printed = _printed(table, name)
         column = [

@@ -79,9 +79,8 @@ def other_rows(others: Others, metrics: Sequence[Metric]) -> pd.DataFrame:
             for metric in metrics:
                 ends = (metric.title + suffix for suffix in ("", LOW, HIGH))
                 row |= dict(zip(ends, summary([cell], metric), strict=True))
-                row |= {
-                    metric.title + RANK: math.nan,
-                    f"{PREFIX} {PAPER_COLUMNS[metric.key]}": Published("-"),
-                }
+                row[metric.title + RANK] = math.nan
+                if metric.key in PAPER_COLUMNS:
+                    row[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"] = Published("-")
             rows.append(row)
     return pd.DataFrame(rows)

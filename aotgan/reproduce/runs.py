@@ -24,7 +24,8 @@ from aotgan.data.masks import RATIO_BINS
 from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.metrics.frechet import FrechetDistance
+from aotgan.losses.lite0 import NAME as LITE0
+from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.report import Evaluation, Keep, evaluate
 from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
 from aotgan.reproduce.costs import cost_row
@@ -99,7 +100,7 @@ def run(
     if done is not None:
         return done
     check_processes(config, options)
-    frechet_distance(config.loss.features)  # its network is missed now, not after the training
+    embedding_of(config.loss.features)  # its network is missed now, not after the training
     what = get_experiment(experiment)
     manifest = evaluation_manifest(
         config.data.name,
@@ -168,7 +169,7 @@ def evaluation_manifest(
 ) -> Manifest:
     """Returns the image-mask pairs on which every run of a scale, data set and bins is measured.
 
-    `share` is that of the scale's pairs; two a bin are the least, as the Frechet distance needs.
+    `share` is that of the scale's pairs; two a bin are the least that a distance needs.
     """
     test = load_images(data, "test", data_root)
     bins = bins or RATIO_BINS
@@ -242,23 +243,23 @@ def pairs_csv(per_image: pd.DataFrame) -> str:
 def evaluate_generator(
     generator: Inpainter,
     manifest: Manifest,
-    features: str = "random",
+    features: str = LITE0,
     device: str | torch.device = "cpu",
     progress: bool = True,
     keep: Keep | None = None,
 ) -> Evaluation:
-    """Measures a generator on a manifest; `features` is the Frechet distance's network."""
-    frechet = frechet_distance(features, device)
+    """Measures a generator on a manifest; `features` is the network of its losses."""
+    embedding = embedding_of(features, device)
     fill = generator.complete
     with evaluating(generator):
         return evaluate(
-            fill, manifest, frechet=frechet, progress=progress, device=device, keep=keep
+            fill, manifest, embedding=embedding, progress=progress, device=device, keep=keep
         )
 
 
-def frechet_distance(features: str, device: str | torch.device = "cpu") -> FrechetDistance:
-    """Returns FID where the losses have trained features, else the distance by random ones."""
-    return FrechetDistance("inception" if features == "imagenet" else "random", device=device)
+def embedding_of(features: str, device: str | torch.device = "cpu") -> Embedding:
+    """Returns FID's network where the losses have VGG-19, else the losses' own."""
+    return Embedding("inception" if features == "imagenet" else features, device=device)
 
 
 def save_samples(

@@ -15,8 +15,9 @@ import pandas as pd
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.metrics.report import interval
+from aotgan.metrics.intervals import interval
 from aotgan.reproduce.experiments import EXPERIMENTS
+from aotgan.reproduce.notes import distance_interval, distance_lines, weight_lines
 from aotgan.reproduce.outputs import RECORDS
 from aotgan.reproduce.published import check_columns
 from aotgan.reproduce.records import Record
@@ -50,13 +51,14 @@ PIXEL = (
     Metric("psnr", "PSNR (dB)", higher=True),
     Metric("ssim", "SSIM", digits=3, higher=True),
 )
+DISTANCES = (("fd", 2, "frechet"), ("kd", 3, "kernel"))  # digits, and key in the protocol
 COUNTS = {"bin": "hole", "n": "pairs", "images": "photographs", "identical": "identical"}
 
 
 def metrics_of(record: Record) -> tuple[Metric, ...]:
-    """Returns what a table shows of a record; the Frechet distance has its network's name."""
-    frechet = record.protocol.get("frechet")
-    return PIXEL if frechet is None else (*PIXEL, Metric("fd", frechet["name"]))
+    """Returns what a table shows of a record; distances have the name that its protocol says."""
+    distances = ((key, digits, record.protocol.get(kind)) for key, digits, kind in DISTANCES)
+    return PIXEL + tuple(Metric(key, what["name"], digits=n) for key, n, what in distances if what)
 
 
 def metric_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -66,7 +68,7 @@ def metric_table(records: Sequence[Record]) -> pd.DataFrame:
     the original, then each metric with the ends of its 95 % interval ("PSNR (dB)",
     "PSNR (dB) low", "PSNR (dB) high"). With one seed the interval is that of the mean over the
     photographs; with several it is Student's t over the seeds' means, all measured on the same
-    pairs. The Frechet distance of one seed has none.
+    pairs.
 
     Raises:
         InputError: no records, or records that do not belong into one table.
@@ -170,9 +172,9 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
             f"{word} {seeds}; {average}; feature network of the losses {record.features}."
         )
     yield intervals or _interval_line(groups)
-    frechet = first.protocol.get("frechet")
-    if frechet is not None and frechet["name"] != "FID":
-        yield f"{frechet['name']}: not FID, and comparable with no FID; small samples inflate it."
+    yield from distance_interval(first)
+    yield from weight_lines(groups)
+    yield from distance_lines(first)
     yield from _source_lines(groups)
 
 

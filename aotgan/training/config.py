@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 
 from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES
+from aotgan.losses.features import FEATURES, VGG_WIDTH, check_width
 from aotgan.models.blocks import check_choice
 from aotgan.models.registry import AOT_GAN, model_class, split_config
 
@@ -44,8 +45,8 @@ class LossConfig:
     perceptual: float = 0.1
     style: float = 250.0
     on_composite: bool = True  # Eq. 6, 7 see z; False: the raw prediction (trainer.py:111-112)
-    features: str = "imagenet"  # weights of the feature network: "imagenet" or "random"
-    feature_width: int = 64  # channels of its first stage; VGG-19 has 64
+    features: str = "imagenet"  # feature network: `aotgan.losses.FEATURES`
+    feature_width: int = VGG_WIDTH  # channels of the first stage of a random one; else as it is
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class TrainConfig:
         _check_names(model, options, inspect.signature(model_class(model)).parameters)
         own = (*OBJECTIVES, NO_ADVERSARY) if model == AOT_GAN else (PUBLISHED,)
         check_choice("objective", self.loss.objective, own)
-        check_choice("features", self.loss.features, ("imagenet", "random"))
+        check_choice("features", self.loss.features, FEATURES)
         check_choice("precision", self.precision, PRECISIONS)
         _check_limits(self)
 
@@ -161,6 +162,7 @@ def _check_limits(config: TrainConfig) -> None:
         raise InputError(f"betas={optim.betas}: both must be at least 0 and below 1.")
     if optim.ema_decay is not None and not 0 < optim.ema_decay < 1:
         raise InputError(f"ema_decay={optim.ema_decay}: must lie between 0 and 1, or be None.")
+    check_width(loss.features, loss.feature_width)
     if config.data.size_px < 8 or config.data.size_px % 8:
         raise InputError(f"size_px={config.data.size_px}: must be a multiple of 8.")
 

@@ -1,19 +1,18 @@
 """One training step of AOT-GAN: both losses from one forward pass of each network (Eq. 8).
 
-Lean by construction: one generator pass, one feature pass to relu5_2 that serves the perceptual and
+Lean by construction: one generator pass, one feature pass an image that serves the perceptual and
 the style loss, none of its gradients for real images, and one discriminator pass on the composite
 that serves both players. The gradient that the adversary sends to the generator is taken with
 respect to the composite alone, so the discriminator's weights never receive any of it.
 """
-
-from collections.abc import Callable
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.adversarial import make_objective
-from aotgan.losses.features import VGG19Features
+from aotgan.losses.features import make_features
+from aotgan.losses.network import FeatureNetwork
 from aotgan.losses.perceptual import perceptual_loss, style_loss
 from aotgan.losses.reconstruction import l1_loss
 from aotgan.models.discriminator import Discriminator
@@ -45,7 +44,7 @@ class Step(Recipe):
         config: TrainConfig,
         fabric: Fabric,
         options: RunOptions | None = None,
-        features: VGG19Features | None = None,
+        features: FeatureNetwork | None = None,
     ):
         super().__init__(config, fabric, options)
         self.reseed()
@@ -55,9 +54,9 @@ class Step(Recipe):
             "discriminator", self.discriminator
         )
         loss = config.loss
-        network = features or self._place(VGG19Features(loss.features, loss.feature_width))
+        network = features or self._place(make_features(loss.features, loss.feature_width))
         self.features_name = network.name
-        self.features: Callable[[Tensor], dict[str, Tensor]] = network.to(fabric.device)
+        self.features = network.to(fabric.device)
         adversarial = loss.objective != NO_ADVERSARY
         self.objective = make_objective(loss.objective) if adversarial else None
 
@@ -88,8 +87,8 @@ class Step(Recipe):
             fake = self.features(judged)
         return {
             "reconstruction": l1_loss(prediction, image),
-            "perceptual": perceptual_loss(real, fake),
-            "style": style_loss(real, fake),
+            "perceptual": perceptual_loss(real, fake, self.features.perceptual_layers),
+            "style": style_loss(real, fake, self.features.style_layers),
         }
 
     def weighted(self, losses: dict[str, Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ from model_runs import run_of
 from PIL import Image
 
 from aotgan.data.masks import centre_mask
-from aotgan.metrics import FrechetDistance, protocol
+from aotgan.metrics import Embedding, protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 from aotgan.reproduce import runs
@@ -50,9 +50,10 @@ def test_files_are_measured_by_themselves(place, aotgan):
     assert about["size_px"] == [32, 32] and len(about["manifest_sha256"]) == 64
     assert about["known_pixels_off_by"] == {"mean": 0, "worst": 0}
     assert record["protocol"]["metrics"] == protocol()["metrics"]
-    assert "random" in record["protocol"]["frechet"]["name"]
+    for distance in ("frechet", "kernel"):
+        assert "EfficientNet-Lite0" in record["protocol"][distance]["name"]
     assert record["metrics"][-1]["l1"] == pytest.approx(table["l1"].iloc[-1], rel=1e-5)
-    assert record["metrics"][0]["fd"] is None, "of one image there is no distance"
+    assert record["metrics"][0]["kd"] is None, "of one image there is no distance"
     assert str(place) not in json.dumps(record)
 
 
@@ -104,7 +105,10 @@ def test_raw_outputs_need_a_word(place, aotgan):
         ("evaluate --pred pred --hole black", "of no use without --masks"),
         ("evaluate --save-pairs real", "real is not empty"),
         ("evaluate --save-fills real/a.png", "cannot write in real/a.png"),
-        ("evaluate --features vgg", "features='vgg': choose one of inception, random"),
+        (
+            "evaluate --features vgg",
+            "features='vgg': choose one of inception, efficientnet-lite0, random",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(place, aotgan, words, expected):
@@ -176,11 +180,11 @@ def test_fills_are_measured_by_the_scales_distance_and_raw_only_if_asked(
 ):
     asked = []
 
-    def distance(features, device):
+    def embedding(features, device):
         asked.append(features)
-        return FrechetDistance("random", device=device)
+        return Embedding("random", device=device)
 
-    monkeypatch.setattr(runs, "frechet_distance", distance)
+    monkeypatch.setattr(runs, "embedding_of", embedding)
     assert aotgan("evaluate --bins 20-30% --save-pairs pairs")[0] == 0
     shutil.copytree(place / "pairs/photographs", place / "raw")
     first, *_ = sorted((place / "raw").iterdir())
@@ -190,7 +194,7 @@ def test_fills_are_measured_by_the_scales_distance_and_raw_only_if_asked(
     words = "evaluate --bins 20-30% --pred raw --composite --features inception"
     status, _, err = aotgan(words)
     assert status == 0 and "note: known pixels" in err
-    assert asked == ["random", "imagenet"]
+    assert asked == ["efficientnet-lite0", "imagenet"]
 
 
 def test_fills_of_the_wrong_pixels_are_told_which_are_to_be_filled(place, aotgan):

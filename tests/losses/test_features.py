@@ -170,7 +170,7 @@ def test_damaged_download_is_a_named_error(monkeypatch, tmp_path):
     ("arguments", "message"),
     [
         ({"features": "resnet"}, "imagenet"),
-        ({"features": "imagenet", "width": 16}, "width=64"),
+        ({"features": "imagenet", "width": 16}, "leave it at 64"),
         ({"features": "random", "width": 0}, "width >= 1"),
         ({"features": "random", "seed": -1}, "seed >= 0"),
     ],

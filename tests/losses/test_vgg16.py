@@ -79,5 +79,5 @@ def test_gradient_reaches_the_image_and_not_the_weights():
 def test_images_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="at least 16"):
         VGG16Features("random", 2)(torch.zeros(1, 3, 15, 32))
-    with pytest.raises(InputError, match="width=64"):
+    with pytest.raises(InputError, match="leave it at 64"):
         VGG16Features("imagenet", 2)

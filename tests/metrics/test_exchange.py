@@ -9,7 +9,7 @@ from aotgan.data.images import read_image
 from aotgan.data.manifest import make_manifest
 from aotgan.data.masks import read_mask
 from aotgan.errors import InputError
-from aotgan.metrics import FrechetDistance, evaluate
+from aotgan.metrics import Embedding, evaluate
 from aotgan.metrics.exchange import PairWriter, pair_manifest
 from aotgan.metrics.files import evaluate_files
 
@@ -36,8 +36,8 @@ def manifest(tmp_path):
 def written(manifest, tmp_path):
     """The manifest's pairs and their fills as files, and what the fills measure."""
     writer = PairWriter(manifest, tmp_path / "pairs", tmp_path / "fills")
-    frechet = FrechetDistance("random")
-    return tmp_path, evaluate(darken, manifest, 3, frechet, progress=False, keep=writer)
+    embedding = Embedding("random")
+    return tmp_path, evaluate(darken, manifest, 3, embedding, progress=False, keep=writer)
 
 
 def test_files_hold_the_pairs_to_the_byte(manifest, written):
@@ -57,7 +57,7 @@ def test_fills_of_the_pairs_measure_what_the_model_measured(manifest, written):
     """Tables, intervals with squares of one photograph as correlated, and the pairs' hash."""
     place, expected = written
     files = pair_manifest(place / "fills", manifest)
-    found, known = evaluate_files(files, frechet=FrechetDistance("random"), progress=False)
+    found, known = evaluate_files(files, embedding=Embedding("random"), progress=False)
     pd.testing.assert_frame_equal(found.per_image, expected.per_image)
     pd.testing.assert_frame_equal(found.per_bin, expected.per_bin, rtol=1e-5)
     assert (files.hash, files.size, known.mean) == (manifest.hash, (SIZE, SIZE), 0)

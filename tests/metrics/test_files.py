@@ -12,7 +12,7 @@ from PIL import Image
 from aotgan.data.images import read_image
 from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask
 from aotgan.errors import InputError
-from aotgan.metrics import FrechetDistance, evaluate, measure
+from aotgan.metrics import Embedding, evaluate, measure
 from aotgan.metrics.files import KnownPixels, bin_of, evaluate_files, pair_files
 
 SIZE = 32
@@ -66,13 +66,13 @@ def test_the_numbers_are_those_of_the_same_results_of_a_model(place):
     def grey(image, mask):
         return image * (1 - mask) + (2 * 128 / 255 - 1) * mask
 
-    distance = FrechetDistance("random")
-    found, _ = run(place, frechet=distance, batch_size=3)
-    expected = evaluate(grey, pair(place), 4, distance, progress=False)
+    embedding = Embedding("random")
+    found, _ = run(place, embedding=embedding, batch_size=3)
+    expected = evaluate(grey, pair(place), 4, embedding, progress=False)
     pd.testing.assert_frame_equal(found.per_image, expected.per_image)
     pd.testing.assert_frame_equal(found.per_bin, expected.per_bin, rtol=1e-5)
     assert found.protocol == expected.protocol
-    assert not found.per_bin["fd"].tail(1).isna().any()
+    assert not found.per_bin["kd"].tail(1).isna().any()
 
 
 def test_each_file_is_measured_against_its_own_photograph_and_mask(place):

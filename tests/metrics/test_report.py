@@ -15,13 +15,14 @@ from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.metrics import (
     PIXEL_METRICS,
-    FrechetDistance,
+    Embedding,
     evaluate,
     interval,
     measure,
     protocol,
     summarise,
 )
+from aotgan.metrics.distances import measure as measure_sets
 
 SIZE = 24
 
@@ -55,8 +56,8 @@ def perfect(image, mask):
 
 
 @pytest.fixture(scope="module")
-def distance():
-    return FrechetDistance("random")
+def embedding():
+    return Embedding("random")
 
 
 def test_the_composite_is_rounded_and_keeps_the_original_bytes():
@@ -98,9 +99,9 @@ def test_fill_sees_the_package_convention_and_no_gradients():
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
-def test_results_do_not_depend_on_the_batch_size(batch_size, distance):
-    whole = evaluate(grey, pairs(), batch_size=10, frechet=distance, progress=False)
-    split = evaluate(grey, pairs(), batch_size=batch_size, frechet=distance, progress=False)
+def test_results_do_not_depend_on_the_batch_size(batch_size, embedding):
+    whole = evaluate(grey, pairs(), batch_size=10, embedding=embedding, progress=False)
+    split = evaluate(grey, pairs(), batch_size=batch_size, embedding=embedding, progress=False)
     pd.testing.assert_frame_equal(split.per_image, whole.per_image)
     pd.testing.assert_frame_equal(split.per_bin, whole.per_bin, rtol=1e-5)
 
@@ -165,24 +166,26 @@ def test_interval_of_one_photograph_or_of_nothing_finite_is_nan():
     assert all(map(math.isnan, interval(np.array([math.inf]), np.array(["a"]))))
 
 
-def test_each_bin_has_the_frechet_distance_of_its_own_images(distance):
-    cases = pairs(12)
-    result = evaluate(grey, cases, batch_size=5, frechet=distance, progress=False)
-    table = result.per_bin.set_index("bin")["fd"]
+def test_each_bin_has_the_distances_of_its_own_images(embedding):
+    cases = pairs(24)
+    result = evaluate(grey, cases, batch_size=5, embedding=embedding, progress=False)
+    table = result.per_bin.set_index("bin")
 
     def direct(chosen):
         real = np.stack([image for image, _, _ in chosen])
         holes = np.stack([mask for _, mask, _ in chosen])[..., None]
-        fresh = distance.empty()
-        fresh.update(*(bytes_of(x) for x in (real, np.where(holes, np.uint8(128), real))))
-        return fresh.compute()
+        fake = np.where(holes, np.uint8(128), real)
+        photographs = [pair.image for *_, pair in chosen]
+        return measure_sets(*(embedding(bytes_of(x)) for x in (real, fake)), photographs)
 
-    assert table["all"] == pytest.approx(direct(cases), rel=1e-5)
-    for label in ("1-10%", "50-60%"):
-        assert table[label] == pytest.approx(
-            direct([case for case in cases if case[2].bin == label]), rel=1e-5
+    for label in ("1-10%", "50-60%", "all"):
+        expected = direct([case for case in cases if label in (case[2].bin, "all")])
+        assert math.isfinite(expected["kd"]) and math.isnan(expected["fd"]), (
+            "24 images, 368 features"
         )
-    assert distance.count == 0
+        assert table.loc[label, [*expected]].to_dict() == pytest.approx(
+            expected, rel=1e-5, nan_ok=True
+        )
 
 
 def bytes_of(images):
@@ -190,7 +193,8 @@ def bytes_of(images):
 
 
 def test_a_distance_that_was_not_asked_for_is_nan():
-    assert evaluate(perfect, pairs(4), progress=False).per_bin["fd"].isna().all()
+    unasked = evaluate(perfect, pairs(4), progress=False).per_bin
+    assert unasked[["fd", "fd_low", "fd_high", "kd", "kd_low", "kd_high"]].isna().all(axis=None)
 
 
 def test_a_table_can_be_made_again_from_the_rows_of_a_record():
@@ -202,14 +206,16 @@ def test_a_table_can_be_made_again_from_the_rows_of_a_record():
     pd.testing.assert_frame_equal(summarise(pd.DataFrame(json.loads(text))), result.per_bin)
 
 
-def test_protocol_describes_every_metric_in_json(distance):
-    described = json.loads(json.dumps(protocol(distance)))
+def test_protocol_describes_every_metric_in_json(embedding):
+    described = json.loads(json.dumps(protocol(embedding)))
     assert set(described["metrics"]) == set(PIXEL_METRICS)
-    assert described["frechet"]["name"] == distance.name
-    assert {"resize", "features", "formula", "input"} <= set(described["frechet"])
+    for distance in ("frechet", "kernel"):
+        assert described[distance] == embedding.protocol[distance]
+        facts = {"name", "resize", "features", "formula", "input", "dimensions", "interval"}
+        assert facts == set(described[distance])
     assert "7x7" in described["metrics"]["ssim"]
-    assert protocol()["frechet"] is None
-    assert evaluate(grey, pairs(2), frechet=distance, progress=False).protocol == described
+    assert protocol()["frechet"] is None and "kernel" not in protocol()
+    assert evaluate(grey, pairs(2), embedding=embedding, progress=False).protocol == described
 
 
 @pytest.mark.parametrize(

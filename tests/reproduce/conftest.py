@@ -17,6 +17,7 @@ def tiny_scale():
         name="tiny",
         size_px=40,
         width=4,
+        features="random",
         feature_width=2,
         batch_size=2,
         steps=4,

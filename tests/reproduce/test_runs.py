@@ -13,7 +13,7 @@ import torch
 
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
-from aotgan.metrics.frechet import FrechetDistance
+from aotgan.metrics.embedding import Embedding
 from aotgan.models.weights import load_generator
 from aotgan.reproduce import runs
 from aotgan.reproduce.records import load_record
@@ -66,7 +66,7 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
     raw, averaged = record.table("raw"), record.table("ema")
     assert list(raw["bin"]) == [*manifest.bins, "all"] and list(raw["n"]) == [2] * BINS + [12]
     assert (raw["psnr"] != averaged["psnr"]).any()
-    assert np.isfinite(raw[["l1", "psnr", "ssim", "fd"]]).all(axis=None)
+    assert np.isfinite(raw[["l1", "psnr", "ssim", "kd"]]).all(axis=None)
 
 
 def test_the_numbers_are_those_of_the_stored_weights(once, photographs):
@@ -165,13 +165,13 @@ def test_an_interrupted_run_has_no_record_and_goes_on(photographs, tmp_path):
 
 
 def test_what_is_missing_is_told_before_the_training(photographs, tmp_path, monkeypatch):
-    def refuse(features="inception", **_):
+    def refuse(features, **_):
         raise InputError(f"no {features} weights")
 
-    monkeypatch.setattr(runs, "FrechetDistance", refuse)
+    monkeypatch.setattr(runs, "Embedding", refuse)
     with pytest.raises(InputError, match="no random weights"):
         run("aotgan", "tiny", 0, str(photographs), tmp_path, options=QUICK)
-    monkeypatch.setattr(runs, "FrechetDistance", FrechetDistance)
+    monkeypatch.setattr(runs, "Embedding", Embedding)
     with pytest.raises(InputError, match="device=cuda.*: PyTorch finds"):
         options = replace(QUICK, device="cuda", devices=64)
         run("aotgan", "tiny", 0, str(photographs), tmp_path, options=options)

@@ -9,7 +9,7 @@ import pytest
 from aotgan.errors import InputError
 from aotgan.models.registry import build, model_class, split_config
 from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment
-from aotgan.reproduce.scales import RANDOM_STYLE, SCALES, get_scale, make_config
+from aotgan.reproduce.scales import SCALES, get_scale, make_config, style_weight
 from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
 
 
@@ -17,6 +17,7 @@ def published_width(config):
     return model_class(split_config(config.generator)[0]).published_width
 
 
+REQUESTS = (("imagenet", 64), ("efficientnet-lite0", 64), ("random", 16), ("random", 64))
 RUNS = [(experiment, scale) for experiment in EXPERIMENTS for scale in SCALES]
 
 
@@ -50,13 +51,23 @@ def test_the_papers_scale_has_the_papers_settings():
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_only_the_style_weight_of_random_features_differs_from_the_papers(scale):
+def test_only_features_and_their_style_weight_differ_from_the_papers(scale):
     size, config = SCALES[scale], make_config("aotgan", scale)
-    style = 250 if size.features == "imagenet" else RANDOM_STYLE * size.feature_width / 64
-    assert config.loss == LossConfig(
-        style=style, features=size.features, feature_width=size.feature_width
-    )
+    features, style = ("imagenet", 250) if scale == "paper" else ("efficientnet-lite0", 1)
+    assert config.loss == LossConfig(style=style, features=features)
     assert config.optim == OptimConfig(ema_decay=size.ema_decay)
+
+
+def test_style_weights_of_features_on_request():
+    weights = {(name, width): style_weight(name, width) for name, width in REQUESTS}
+    assert list(weights.values()) == [250, 1, 8, 32]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_texture_term_of_mnps_has_a_vgg_as_wide_as_the_scale_is(scale):
+    generator = make_config("mnps", scale).generator
+    kind, width = ("imagenet", 64) if scale == "paper" else ("random", SCALES[scale].width)
+    assert (generator["features"], generator["feature_width"]) == (kind, width)
 
 
 def test_the_released_reading_differs_where_their_code_does():

@@ -73,6 +73,7 @@ def test_an_unknown_name_is_told_with_the_valid_ones(values, expected):
         ({"data": {"mask_ratio": [0.1, 0.2, 0.3]}}, "mask_ratio="),
         ({"loss": {"objective": "wgan"}}, "objective='wgan': choose one of paper, .*none"),
         ({"loss": {"features": "vgg"}}, "features='vgg'"),
+        ({"loss": {"features": "efficientnet-lite0", "feature_width": 16}}, "leave it at 64"),
         ({"loss": {"style": -1}}, "style=-1: must be at least 0"),
         ({"loss": {"style": float("nan")}}, "style=nan"),
         ({"loss": {"on_composite": 1}}, "on_composite=1: expected a value of type bool"),

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recipes import on_cpu
+from recipes import on_cpu, pictures
 
 from aotgan.errors import InputError
 from aotgan.models.registry import AOT_GAN, MODELS, model_class
@@ -48,6 +48,18 @@ def test_a_stopped_run_equals_an_uninterrupted_one(name, done, tiny, tmp_path):
         torch.testing.assert_close(first[kind], second[kind], rtol=0, atol=0)
     after = whole.recipe.generator.state_dict()
     assert any(not torch.equal(value, after[key]) for key, value in start.items())
+
+
+@pytest.mark.parametrize("name", [AOT_GAN, "pconv", "edgeconnect"])
+def test_models_with_losses_on_features_train_on_efficientnet_lite0(name, tiny):
+    more = {"features": "efficientnet-lite0", "feature_width": 64, "style": 1.0}
+    recipe = make_recipe(tiny(**settings(name), **more), on_cpu())
+    assert recipe.features_name == "efficientnet-lite0"
+    image, mask = pictures(SIDE), torch.zeros(2, 1, SIDE, SIDE)
+    mask[:, :, 20:40, 16:44] = 1
+    losses = recipe(image, mask, recipe.config.steps // 2)
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert losses["perceptual"] > 0 and losses["style"] > 0
 
 
 @pytest.mark.parametrize("name", MODELS)

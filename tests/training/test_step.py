@@ -10,6 +10,7 @@ from lightning.fabric import Fabric
 from aotgan.errors import InputError
 from aotgan.losses import OBJECTIVES, VGG19Features, make_objective
 from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
+from aotgan.losses.lite0 import LAYERS, Lite0Features
 from aotgan.training.devices import RunOptions
 from aotgan.training.step import Step
 
@@ -247,3 +248,20 @@ def test_a_gpu_computes_what_the_processor_does(double, tiny):
         losses = step(*(x.to(device) for x in example()))
         results.append([x.cpu() for x in (*losses.values(), *gradients(step.generator))])
     assert_close(results[1], results[0], tolerance=1e-7)
+
+
+def test_trained_features_that_need_no_download_serve_both_losses(tiny):
+    config = tiny(features="efficientnet-lite0", feature_width=64, on_composite=False)
+    step = Step(config, Fabric(accelerator="cpu", devices=1))
+    image, mask = example()
+    network = Lite0Features()
+    with torch.no_grad():
+        prediction = step.generator(torch.where(mask.bool(), 0.0, image), mask)
+        real, fake = network(image), network(prediction)
+    losses = step(image, mask)
+    apart = [(real[layer] - fake[layer]).abs().mean() for layer in LAYERS]
+    grams = [(gram(real[layer]) - gram(fake[layer])).abs().mean() for layer in LAYERS]
+    assert losses["perceptual"].item() == pytest.approx(float(sum(apart)), rel=1e-4)
+    assert losses["style"].item() == pytest.approx(float(sum(grams)), rel=1e-4)
+    assert step.features_name == "efficientnet-lite0"
+    assert all(p.grad is None for p in step.features.parameters())

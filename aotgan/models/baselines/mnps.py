@@ -93,6 +93,8 @@ class MNPS(Inpainter):
         alpha: weight of the texture term.
         beta: weight of the total variation.
         features: network of the texture term: "imagenet" (VGG-19, the published one) or "random".
+            No other trained network: alpha weighs squared distances of VGG's unbounded activations,
+            in units of 8-bit levels, and has no meaning for bounded ones such as ReLU6's.
         feature_width: channels of its first stage.
     """
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from aotgan.losses.features import VGG19Features
+from aotgan.losses.features import make_features
+from aotgan.losses.network import FeatureNetwork
 from aotgan.losses.perceptual import perceptual_loss, style_loss
 from aotgan.losses.reconstruction import full_precision, l1_loss
 from aotgan.models.baselines.edgeconnect import (
@@ -47,9 +48,9 @@ class EdgeConnectStep(Recipe):
         config: what to train.
         fabric: device and precision.
         options: memory layout; the networks are not compiled.
-        features: the frozen feature network; by default VGG-19 with the weights that the
-            configuration names. Trained ones see images in [0, 1] without ImageNet's mean and
-            deviation, as released; random ones see them normalised, like those that the weight of
+        features: the frozen feature network; by default the one that the configuration names.
+            The trained VGG-19 sees images in [0, 1] without ImageNet's mean and deviation, as
+            released; other networks see them as they are meant to, like those that the weight of
             their style loss was measured with.
 
     Attributes:
@@ -68,7 +69,7 @@ class EdgeConnectStep(Recipe):
         config: TrainConfig,
         fabric: Fabric,
         options: RunOptions | None = None,
-        features: VGG19Features | None = None,
+        features: FeatureNetwork | None = None,
     ):
         super().__init__(config, fabric, options)
         model, width = self.generator, config.discriminator_width
@@ -83,7 +84,7 @@ class EdgeConnectStep(Recipe):
         self.image_judge = self.train_network("image critic", self.image_critic, rate)
         loss = config.loss
         network = features or self._place(
-            VGG19Features(loss.features, loss.feature_width, raw=loss.features == "imagenet")
+            make_features(loss.features, loss.feature_width, raw=loss.features == "imagenet")
         )
         self.features_name = network.name
         self.features = network.to(fabric.device)
@@ -140,7 +141,7 @@ class EdgeConnectStep(Recipe):
 
         fake, real = (prediction + 1) / 2, (image + 1) / 2
         pull, losses["discriminator"] = self._update_critic(self.image_judge, real, fake, judge)
-        # random features are given a smaller weight than the default, which is for trained ones
+        # other features than VGG-19's have another weight than the default, by the same factor here
         style = STYLE * self.config.loss.style / LossConfig.style
         total = (
             losses["reconstruction"]
@@ -166,8 +167,8 @@ class EdgeConnectStep(Recipe):
             fake_hole = self.features(erase(prediction, 1 - mask, BLACK))
         return {
             "reconstruction": l1_loss(prediction, image) / 2 / mask.mean(),
-            "perceptual": perceptual_loss(real, fake),
-            "style": style_loss(real_hole, fake_hole),
+            "perceptual": perceptual_loss(real, fake, self.features.perceptual_layers),
+            "style": style_loss(real_hole, fake_hole, self.features.style_layers),
         }
 
     def _update_critic(

@@ -1,4 +1,4 @@
-"""How PConv is trained: no discriminator, features of VGG-16, batch statistics in two phases."""
+"""How PConv is trained: no discriminator, losses on features, batch statistics in two phases."""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +6,10 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.errors import InputError
-from aotgan.losses.perceptual import gram
-from aotgan.losses.reconstruction import check_same_shape, full_precision
-from aotgan.losses.vgg16 import POOLS, VGG16Features
+from aotgan.losses.features import make_features
+from aotgan.losses.network import FeatureNetwork
+from aotgan.losses.perceptual import perceptual_loss, style_loss
+from aotgan.losses.vgg16 import VGG16Features
 from aotgan.models.baselines.pconv import PConv
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import LossConfig, TrainConfig
@@ -34,8 +35,8 @@ class PConvStep(Recipe):
         config: what to train.
         fabric: device and precision.
         options: compilation and memory layout.
-        features: the frozen feature network; by default VGG-16 with the weights that the
-            configuration names.
+        features: the frozen feature network; by default the one that the configuration names,
+            with VGG-16 for a VGG, as published.
 
     Raises:
         InputError: images that the levels do not suit, or a single image a process whose deepest
@@ -50,7 +51,7 @@ class PConvStep(Recipe):
         config: TrainConfig,
         fabric: Fabric,
         options: RunOptions | None = None,
-        features: VGG16Features | None = None,
+        features: FeatureNetwork | None = None,
     ):
         super().__init__(config, fabric, options)
         size, multiple = config.data.size_px, self.generator.multiple
@@ -62,7 +63,9 @@ class PConvStep(Recipe):
             )
         self.run_generator, self.run_optimiser = self.train_network("generator", self.generator)
         loss = config.loss
-        network = features or self._place(VGG16Features(loss.features, loss.feature_width))
+        network = features or self._place(
+            make_features(loss.features, loss.feature_width, VGG16Features)
+        )
         self.features_name = network.name
         self.features = network.to(fabric.device)
 
@@ -91,17 +94,17 @@ class PConvStep(Recipe):
             "valid": (error * (1 - mask)).mean(),
             "hole": (error * mask).mean(),
             "perceptual": torch.stack(
-                [_distance(real[tap], one[tap]) for one in fakes for tap in POOLS]
+                [perceptual_loss(real, one, self.features.perceptual_layers) for one in fakes]
             ).sum(),
             "style": torch.stack(
-                [_distance(gram(real[tap]), gram(one[tap])) for one in fakes for tap in POOLS]
+                [style_loss(real, one, self.features.style_layers) for one in fakes]
             ).sum(),
             "variation": total_variation(z, mask),
         }
 
     def weighted(self, losses: dict[str, Tensor]) -> Tensor:
         """The sum of Liu et al., Eq. 7."""
-        # random features are given a smaller weight than the default, which is for trained ones
+        # other features than VGG's have another weight than the default, by the same factor here
         style = STYLE * self.config.loss.style / LossConfig.style
         return (
             VALID * losses["valid"]
@@ -134,9 +137,3 @@ def total_variation(z: Tensor, mask: Tensor) -> Tensor:
     across = (z[..., 1:] - z[..., :-1]).abs() * (region[..., 1:] * region[..., :-1])
     down = (z[..., 1:, :] - z[..., :-1, :]).abs() * (region[..., 1:, :] * region[..., :-1, :])
     return (across.sum() + down.sum()) / z.numel()
-
-
-def _distance(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean absolute difference."""
-    check_same_shape(real, fake, "real and fake activations")
-    return (full_precision(real) - full_precision(fake)).abs().mean()
