@@ -26,7 +26,7 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.frechet import FrechetDistance
 from aotgan.metrics.report import Evaluation, Keep, evaluate
-from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
+from aotgan.models.inpainter import Inpainter, erase, evaluating
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.records import (
@@ -296,8 +296,7 @@ def sample_grid(
     cases = list(cases)
     image = torch.stack([to_tensor(case[0]) for case in cases]).to(device)  # (B, 3, H, W)
     mask = torch.stack([torch.from_numpy(case[1])[None].float() for case in cases]).to(device)
-    masked = erase(image, mask, generator.fill)
     with evaluating(generator):
-        filled = composite(image, generator(masked, mask), mask)
+        filled = generator.complete(image, mask)
     rows = torch.cat([erase(image, mask, 1.0), filled, image])
     return make_grid((rows + 1) / 2, nrow=len(cases), padding=2, pad_value=1.0).cpu()
