@@ -82,29 +82,65 @@ class View:
 
     def _surface(self, window: Box) -> tuple[Tensor, Tensor]:
         """A window whose hole has the surface of the whole, and its mask."""
-        ends = zip(window[:2], window[2:], self.size, strict=True)
-        (top, bottom), (left, right) = (_around(first, last, side) for first, last, side in ends)
-        image, mask = self._known((top, left, bottom, right))
-        above = self._coarse[
-            ..., top // CELL : -(-bottom // CELL), left // CELL : -(-right // CELL)
-        ]
-        surface = push(above, pull(known_cells(image, mask), FINE)[:-1]).clamp(-1, 1)
-        inside = np.s_[..., window[0] - top : window[2] - top, window[1] - left : window[3] - left]
-        return torch.where(mask > 0, surface, image)[inside], mask[inside]
+        image, mask = self._known(window)
+        top, left, bottom, right = self._region
+        # the part of the window that has holes, and what decides their surface
+        y0, y1 = max(window[0], top), min(window[2], bottom)
+        x0, x1 = max(window[1], left), min(window[3], right)
+        if y0 < y1 and x0 < x1:
+            part = np.s_[..., y0 - window[0] : y1 - window[0], x0 - window[1] : x1 - window[1]]
+            image[part] = torch.where(mask[part] > 0, self._fine((y0, x0, y1, x1)), image[part])
+        return image, mask
+
+    def _fine(self, box: Box) -> Tensor:
+        """The surface of the whole in a box inside the region."""
+        top, left, bottom, right = self._region
+        y0, y1 = _around(box[0], box[2], top, bottom)
+        x0, x1 = _around(box[1], box[3], left, right)
+        rows, columns = (
+            np.s_[(first - start) // CELL : -(-(last - start) // CELL)]
+            for first, last, start in ((y0, y1, top), (x0, x1, left))
+        )
+        known = pull(known_cells(*self._known((y0, x0, y1, x1))), FINE)
+        surface = push(self._coarse[..., rows, columns], known[:-1]).clamp(-1, 1)
+        return surface[..., box[0] - y0 : box[2] - y0, box[1] - x0 : box[3] - x0]
 
     @cached_property
     def _coarse(self) -> Tensor:
-        """The surface of the whole in cells of `CELL` px."""
-        height, width = self.size
+        """The surface of the region in cells of `CELL` px."""
+        top, left, bottom, right = self._region
         strips = [
-            pull(known_cells(*self._known((top, 0, min(height, top + STRIP), width))), FINE)[-1]
-            for top in range(0, height, STRIP)
+            pull(known_cells(*self._known((y, left, min(bottom, y + STRIP), right))), FINE)[-1]
+            for y in range(top, bottom, STRIP)
         ]
         means, shares = zip(*strips, strict=True)
         return solved((torch.cat(means, dim=2), torch.cat(shares, dim=2)), LEVELS - FINE)
 
+    @cached_property
+    def _region(self) -> Box:
+        """What the surface in the holes depends on: cells too large for a hole, and one around.
 
-def _around(first: int, last: int, side: int) -> tuple[int, int]:
-    """A stretch with its margin, at multiples of `CELL` or where the image ends."""
-    start = max(0, first - MARGIN) // CELL * CELL
-    return start, min(side, -(-(last + MARGIN) // CELL) * CELL)
+        A cell that has a known pixel is decided by its own, and larger ones no longer matter.
+        """
+        occupied = (np.logical_or.reduce(self.hole, axis=axis) for axis in (1, 0))
+        stretches = [
+            np.flatnonzero(places[reflected(0, side, len(places))])
+            for places, side in zip(occupied, self.size, strict=True)
+        ]
+        longest = max(places[-1] + 1 - places[0] for places in stretches)
+        cell = 2 ** min(max(int(longest).bit_length(), FINE), LEVELS)
+        (top, bottom), (left, right) = (
+            _aligned(int(places[0]) - cell, int(places[-1]) + 1 + cell, 0, side, cell)
+            for places, side in zip(stretches, self.size, strict=True)
+        )
+        return top, left, bottom, right
+
+
+def _around(first: int, last: int, low: int, high: int) -> tuple[int, int]:
+    """A stretch with its margin, at multiples of `CELL` or at the ends."""
+    return _aligned(first - MARGIN, last + MARGIN, low, high, CELL)
+
+
+def _aligned(first: int, last: int, low: int, high: int, cell: int) -> tuple[int, int]:
+    """The cells that a stretch touches, as far as they lie between two ends."""
+    return max(low, first // cell * cell), min(high, -(-last // cell) * cell)

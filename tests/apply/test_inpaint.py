@@ -96,7 +96,7 @@ def test_a_window_has_the_surface_of_the_whole_image(size, strip, monkeypatch):
         torch.testing.assert_close(view.masked(window)[0], expected, rtol=0, atol=1e-12)
 
 
-def test_a_surface_far_away_costs_one_look_at_the_image_in_strips(monkeypatch):
+def test_a_surface_costs_what_its_hole_costs(monkeypatch):
     picture = read_pictures(np.zeros((2000, 3000), np.uint8))[0][0]
     hole = np.zeros((2000, 3000), bool)
     hole[700:900, 1000:1300] = True
@@ -106,8 +106,24 @@ def test_a_surface_far_away_costs_one_look_at_the_image_in_strips(monkeypatch):
         views.View, "_known", lambda self, box: seen.append(box) or known(self, box)
     )
     views.View(picture, hole, network(fill="surface")).masked((600, 900, 1000, 1400))
-    assert max(map(box_area, seen)) <= views.STRIP * 3000
-    assert sum(map(box_area, seen)) < 1.1 * 2000 * 3000
+    assert max(map(box_area, seen)) <= max(views.STRIP * 2048, 700 * 700)
+    assert sum(map(box_area, seen)) < 2048 * 2048 + 2 * 700 * 700
+
+
+@pytest.mark.parametrize(
+    "box", [(1000, 700, 1300, 900), (0, 0, 40, 30), (1500, 3, 1504, 996), (1360, 640, 1504, 1000)]
+)
+def test_a_surface_depends_on_its_surroundings_alone(box):
+    height, width = 1000, 1504
+    array = np.random.default_rng(0).random((height, width, 3), np.float32)
+    hole = np.zeros((height, width), bool)
+    left, top, right, bottom = box
+    hole[top:bottom, left:right] = True
+    view = views.View(read_pictures(array)[0][0], hole, network(double=False, fill="surface"))
+    image, mask = view._known((0, 0, height, width))
+    expected = smooth_surface(image, mask)
+    got = view.masked((0, 0, height, width))[0]
+    assert (got - expected).abs().max() < 1e-5
 
 
 def test_a_correction_beyond_the_range_is_cut_off():
