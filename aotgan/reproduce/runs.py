@@ -38,7 +38,7 @@ from aotgan.reproduce.records import (
     save_record,
 )
 from aotgan.reproduce.scales import get_scale, make_config
-from aotgan.training.config import TrainConfig, changes
+from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import RunOptions, check_processes
 from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer
@@ -143,7 +143,8 @@ def finished_record(
     if not (directory / RECORD).exists():
         return None
     record, own = load_record(directory / RECORD), portable(config.to_dict())
-    difference = changes({**record.config, "steps": max(record.steps, config.steps)}, own)
+    stored = with_defaults(record.config)
+    difference = changes({**stored, "steps": max(record.steps, config.steps)}, own)
     if config.data.name not in CATALOGUE:  # the name of a folder says little about its content
         images = load_images(config.data.name, "train", data_root)
         if record.data["manifest_sha256"] != images.manifest_hash:
