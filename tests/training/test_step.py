@@ -285,6 +285,8 @@ def test_images_too_small_for_the_dilation_rates_are_refused(tiny):
     rates = (1, 2, 4, 16)
     with pytest.raises(InputError, match=r"size_px=40: aot-gan .*16\].* needs .* at least 68"):
         build(tiny(generator={"width": 4, "rates": rates}))
+    with pytest.raises(InputError, match=r"size_px=24: aot-gan .* at least 36"):
+        build(tiny(stages=((0.5, 24), (1.0, 40))))
 
 
 @pytest.mark.gpu
