@@ -33,7 +33,8 @@ NAMES = {
 }
 
 PARAMETERS = {
-    "aotgan.Generator": "variant width blocks rates residual gate upsampling fill",
+    "aotgan.Generator": "variant width blocks rates residual gate gate_bias upsampling fill"
+    " correction",
     "aotgan.Generator.forward": "self masked_image mask",
     "aotgan.Generator.complete": "self image mask",
     "aotgan.Discriminator": "width",

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aotgan.apply.crops import Box, Tile, padded_size, plan_tiles, reduction, reflected
+from aotgan.apply.crops import Tile, padded_size, plan_tiles, reduction
 from aotgan.apply.holes import check_px, feather_mask, grow_mask, read_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
+from aotgan.apply.views import View
 from aotgan.errors import InputError
 from aotgan.models.blocks import check_choice
-from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.generator import Generator
 from aotgan.models.reach import reach
 from aotgan.models.weights import load_generator
 from aotgan.training.devices import find_device
@@ -28,7 +28,6 @@ PRECISIONS = ("auto", "float32", "float64", "bfloat16", "float16")
 WORK_BYTES = 2_500_000_000  # what the features of one window may take
 # of a window, for each unit of the network's width; measured
 BYTES_PER_PIXEL = {"transposed": 16, "bilinear": 26}
-STRIP = 256  # rows of a large image that are reduced at a time
 
 Progress = Callable[[int, int], object]
 
@@ -210,48 +209,13 @@ def _job(
 
 def _run(job: Job, generator: Generator, step: Callable[[], None]) -> None:
     """Predicts all tiles of a picture and writes them into it."""
-    statistics = None
+    view, statistics = View(job.picture, job.hole, generator), None
     if job.reduced is not None:
-        statistics = gate_statistics(generator, *_reduced_view(job, job.reduced, generator), step)
-    size = padded_size(job.picture.size, generator.min_side)
+        statistics = gate_statistics(generator, *view.reduced(job.reduced), step)
     for tile in job.tiles:
-        masked, hole = _view(job, tile.window, generator)
         top, left, _, _ = tile.window
-        prediction = predict(generator, masked, hole, step, Place(top, left, *size), statistics)[0]
+        place = Place(top, left, *view.size)
+        prediction = predict(generator, *view.masked(tile.window), step, place, statistics)[0]
         y0, x0, y1, x1 = tile.target
         fill = prediction[:, y0 - top : y1 - top, x0 - left : x1 - left]
         job.picture.paste(y0, x0, fill, job.weight[y0:y1, x0:x1])
-
-
-def _view(job: Job, window: Box, generator: Generator) -> tuple[Tensor, Tensor]:
-    """What the network sees of a window: masked image (1, 3, h, w) and mask (1, 1, h, w)."""
-    top, left, bottom, right = window
-    height, width = job.picture.size
-    rows, columns = reflected(top, bottom, height), reflected(left, right, width)
-    kind = next(generator.parameters())
-    image = job.picture.view(rows, columns).to(kind)
-    hole = torch.from_numpy(job.hole[rows[:, None], columns]).to(kind.device)[None, None]
-    # what a hole hides may be anything, NaN as well, which a product with 0 would keep
-    masked = torch.where(hole, generator.fill, image)
-    return masked.contiguous(memory_format=torch.channels_last), hole.to(kind.dtype)
-
-
-def _reduced_view(job: Job, cell: tuple[int, int], generator: Generator) -> tuple[Tensor, Tensor]:
-    """The whole image as `_view` has it, each cell the mean of its known pixels.
-
-    A cell is hole if more than half of it is. Rows and columns beyond the last multiple of 4 cells
-    are left out.
-    """
-    height, width = padded_size(job.picture.size, generator.min_side)
-    rows, columns = (
-        side // n // STRIDE * STRIDE * n for side, n in zip((height, width), cell, strict=True)
-    )
-    means, shares = [], []
-    for top in range(0, rows, STRIP * cell[0]):
-        window = (top, 0, min(rows, top + STRIP * cell[0]), columns)
-        masked, hole = _view(job, window, generator)
-        shares.append(F.avg_pool2d(1 - hole, cell))
-        means.append(F.avg_pool2d(masked * (1 - hole), cell))
-    share = torch.cat(shares, dim=2)
-    mean = torch.cat(means, dim=2) / share.clamp(min=0.5)
-    return torch.where(share < 0.5, generator.fill, mean), (share < 0.5).to(mean)

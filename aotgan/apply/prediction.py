@@ -59,7 +59,7 @@ def predict(
     place: Place,
     statistics: Statistics | None = None,
 ) -> Tensor:
-    """Returns the raw prediction of a window, (1, 3, h, w) in [-1, 1]; see `Generator.forward`.
+    """Returns the prediction of a window, (1, 3, h, w), cut off at -1 and 1.
 
     Farther from the window's inner edges than the network's reach it is that of the whole image.
 
@@ -84,7 +84,7 @@ def predict(
         else:
             x = layer(x)
     step()
-    return torch.tanh(x)
+    return generator.predicted(x, masked_image).clamp(-1, 1)
 
 
 @torch.inference_mode()

@@ -54,6 +54,7 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
         flip: bool = True,
         jitter: float = 0.0,
         cache_bytes: int = 0,
+        stages: Sequence[tuple[int, int]] = (),
     ):
         """Checks every setting; the files were scanned before.
 
@@ -72,6 +73,8 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
             jitter: strength of random brightness, contrast, saturation and hue; the released
                 code has 0.05.
             cache_bytes: memory for decoded images, in every worker process.
+            stages: (number of the first sample after it, side in px) of each stage of growing
+                samples; those behind the last have `size`.
 
         Raises:
             InputError: no files, or a setting outside its range.
@@ -81,7 +84,7 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
         self.border_fraction, self.masks = border_fraction, masks
         self.crop_scale, self.crop_aspect = crop_scale, crop_aspect
         self.flip, self.jitter = flip, jitter
-        self.cache_bytes = cache_bytes
+        self.cache_bytes, self.stages = cache_bytes, tuple(stages)
         self._check()
         self.bins = _bins_inside(mask_ratio)
         self.mask_files = [] if str(masks) in MASK_KINDS else masks_from_folder(masks)
@@ -93,8 +96,10 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
     def _check(self) -> None:
         if not self.files:
             raise InputError("no training images were given; name a set or a folder that has some.")
+        sides = [side for _, side in self.stages] or [self.size]
         for name, value, low, high in (
             ("size", self.size, 16, math.inf),
+            ("stages", (min(sides), max(sides)), 16, self.size),
             ("seed", self.seed, 0, math.inf),
             ("border_fraction", self.border_fraction, 0, 1),
             ("crop_scale", self.crop_scale, 0.001, 1),
@@ -115,12 +120,17 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
         if number < 0:
             raise IndexError(f"sample {number}: numbers start at 0")
         rng = np.random.default_rng([self.seed, 0, number])
-        image = self._crop(self._image(number), rng)  # (size, size, 3) uint8
-        mask = self._mask(rng)  # (size, size) bool
+        size = self.size_of(number)
+        image = self._crop(self._image(number), size, rng)  # (size, size, 3) uint8
+        mask = self._mask(size, rng)  # (size, size) bool
         tensor = to_tensor(image)  # (3, size, size)
         if self.jitter:
             tensor = jitter_colours(tensor, self.jitter, rng)
         return tensor, torch.from_numpy(mask).float()[None], number
+
+    def size_of(self, number: int) -> int:
+        """Side of sample `number` in px."""
+        return next((side for end, side in self.stages if number < end), self.size)
 
     @property
     def problems(self) -> list[Skipped]:
@@ -159,14 +169,13 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
             self._cached_bytes += image.nbytes
         return image
 
-    def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _crop(self, image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         """A random box of the image at size x size, perhaps mirrored."""
         box = random_box(image.shape[0], image.shape[1], self.crop_scale, self.crop_aspect, rng)
-        crop = resize(image, (self.size, self.size), box)
+        crop = resize(image, (size, size), box)
         return crop[:, ::-1] if self.flip and rng.random() < 0.5 else crop
 
-    def _mask(self, rng: np.random.Generator) -> np.ndarray:
-        size = self.size
+    def _mask(self, size: int, rng: np.random.Generator) -> np.ndarray:
         if self.mask_files:
             path = self.mask_files[int(rng.integers(len(self.mask_files)))]
             mask = fit_mask(read_mask(path), size, size)

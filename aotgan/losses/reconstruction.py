@@ -32,7 +32,7 @@ def check_same_shape(first: Tensor, second: Tensor, names: str) -> None:
         )
 
 
-def l1_loss(prediction: Tensor, target: Tensor) -> Tensor:
+def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Eq. 5: mean absolute difference over the whole image, known pixels included.
 
     The paper writes a norm; a mean is what its weight of 1 and the released code imply.
@@ -40,6 +40,8 @@ def l1_loss(prediction: Tensor, target: Tensor) -> Tensor:
     Args:
         prediction: Raw output of the generator, (B, 3, H, W) in [-1, 1].
         target: Original images, (B, 3, H, W) in [-1, 1].
+        weight: Factor on the difference of each pixel, (B, 1, H, W); the mean is that of the
+            products, not divided by the weights' own. None, as in the paper, is 1 everywhere.
 
     Returns:
         Scalar, in units of the [-1, 1] range.
@@ -48,4 +50,5 @@ def l1_loss(prediction: Tensor, target: Tensor) -> Tensor:
         InputError: The shapes differ.
     """
     check_same_shape(prediction, target, "prediction and target")
-    return (full_precision(prediction) - full_precision(target)).abs().mean()
+    difference = (full_precision(prediction) - full_precision(target)).abs()
+    return (difference if weight is None else weight * difference).mean()

@@ -6,6 +6,10 @@ Encoder to a quarter of the size, a stack of AOT blocks, decoder; no normalisati
     variant      gate                    upsampling                 value of erased pixels
     "paper"      Eq. 1, plain sigmoid    transposed convolutions    0
     "released"   standardised, reversed  bilinear + convolution     +1 (white)
+
+Three further options are neither's; they let a short training get farther. Eq. 1 leaves the gate's
+bias open: with 0 a block halves the features it is given, and eight pass 1 to 2 % of their scale.
+Erased pixels may be a smooth surface through the known ones, and the prediction a correction of it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +20,7 @@ from torch import Tensor, nn
 
 from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, check_choice
-from aotgan.models.inpainter import Inpainter
+from aotgan.models.inpainter import SURFACE, Inpainter
 from aotgan.winograd.convolution import Conv2d
 
 VARIANTS: dict[str, dict[str, str | float]] = {
@@ -49,8 +53,14 @@ class Generator(Inpainter):
         rates: dilation rates of the branches of each block.
         residual: one of `aotgan.models.blocks.RESIDUALS` (Table 6).
         gate: "sigmoid" or "normalised".
+        gate_bias: initial bias b of the gate's convolution. The signal x1 passes a block of Eq. 1
+            by a share of about sigmoid(b): 0.5, or with 2, 0.88.
         upsampling: "transposed" or "bilinear".
-        fill: value that the erased pixels have in the masked image.
+        fill: value that the erased pixels have in the masked image, or "surface": see `erase`.
+        correction: the prediction is the masked image plus what the network says, in [-2, 2].
+
+    Raises:
+        InputError: an unknown option, or options that do not go together.
 
     `config` holds all of these, resolved: `Generator(**generator.config)` builds the same network.
     """
@@ -66,8 +76,10 @@ class Generator(Inpainter):
         rates: Sequence[int] = (1, 2, 4, 8),
         residual: str = "gated",
         gate: str | None = None,
+        gate_bias: float = 0.0,
         upsampling: str | None = None,
-        fill: float | None = None,
+        fill: float | str | None = None,
+        correction: bool = False,
     ):
         super().__init__()
         check_choice("variant", variant, tuple(VARIANTS))
@@ -77,7 +89,19 @@ class Generator(Inpainter):
         check_choice("upsampling", upsampling, UPSAMPLINGS)
         if width < 1 or blocks < 1:
             raise InputError(f"width={width}, blocks={blocks}: both must be at least 1.")
-        self.fill = float(preset["fill"] if fill is None else fill)
+        self.fill = _checked_fill(preset["fill"] if fill is None else fill)
+        self.correction = correction
+        if gate_bias and (residual, gate) != ("gated", "sigmoid"):
+            raise InputError(
+                f"gate_bias={gate_bias} with residual={residual!r} and gate={gate!r}: only Eq. 1 "
+                "has such a bias (gated, sigmoid); a standardised gate takes it out again. Leave "
+                "it at 0."
+            )
+        if correction and self.fill != SURFACE:
+            raise InputError(
+                f"correction of fill={self.fill!r}: only a surface is worth correcting. Set "
+                f"fill={SURFACE!r}, too."
+            )
         self.config = {
             "variant": variant,
             "width": width,
@@ -85,8 +109,10 @@ class Generator(Inpainter):
             "rates": list(rates),
             "residual": residual,
             "gate": gate,
+            "gate_bias": gate_bias,
             "upsampling": upsampling,
             "fill": self.fill,
+            "correction": correction,
         }
         channels = 4 * width
         self.encoder = encoder(width)
@@ -96,9 +122,15 @@ class Generator(Inpainter):
         self.decoder = decoder(width, upsampling)
         init_normal(self, width)
         init_normal(self.encoder[0], 64)  # sums the same four channels at every width
+        if gate_bias:
+            for block in self.middle:
+                nn.init.constant_(block.get_parameter("merge.conv.bias"), gate_bias)
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
         """Returns the raw prediction G(x (1 - m), m), (B, 3, H, W) in [-1, 1].
+
+        With `correction` the range is [-2, 2], so that every gradient passes; `complete` cuts it
+        off.
 
         Args:
             masked_image: (B, 3, H, W) in [-1, 1], its hole already set to `fill` by `erase`.
@@ -110,12 +142,25 @@ class Generator(Inpainter):
         """
         self.check(masked_image, mask)
         x = self.encoder(torch.cat([masked_image, mask], dim=1))  # (B, 4 width, H / 4, W / 4)
-        return torch.tanh(self.decoder(self.middle(x)))  # (B, 3, H, W)
+        return self.predicted(self.decoder(self.middle(x)), masked_image)  # (B, 3, H, W)
+
+    def predicted(self, decoded: Tensor, masked_image: Tensor) -> Tensor:
+        """Returns the prediction that the decoder's output stands for, all (B, 3, H, W)."""
+        own = torch.tanh(decoded)
+        return masked_image + own if self.correction else own
 
     @property
     def min_side(self) -> int:
         """Smallest image side: reflection needs features wider than the largest rate."""
         return STRIDE * (max(self.config["rates"]) + 1)
+
+
+def _checked_fill(fill: float | str) -> float | str:
+    if fill == SURFACE:
+        return fill
+    if isinstance(fill, str):
+        raise InputError(f"fill={fill!r}: expected a number or {SURFACE!r}.")
+    return float(fill)
 
 
 def encoder(width: int) -> nn.Sequential:

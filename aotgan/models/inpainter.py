@@ -11,17 +11,23 @@ from typing import Any
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
+from aotgan.models.surface import smooth_surface
+
+SURFACE = "surface"  # the fill that is no constant
 
 
-def erase(image: Tensor, mask: Tensor, fill: float = 0.0) -> Tensor:
-    """Sets the hole to a constant: x (1 - m) + fill m.
+def erase(image: Tensor, mask: Tensor, fill: float | str = 0.0) -> Tensor:
+    """Replaces what the hole shows by a constant, x (1 - m) + fill m, or by a smooth surface.
 
     Args:
         image: (B, 3, H, W) in [-1, 1].
         mask: (B, 1, H, W) in {0, 1}, 1 = hole.
-        fill: value of the erased pixels; 0 in Eq. 2, +1 in the released code (trainer.py:99).
+        fill: value of the erased pixels; 0 in Eq. 2, +1 in the released code (trainer.py:99). Or
+            `SURFACE`: they continue the known ones, see `aotgan.models.surface.smooth_surface`.
     """
-    return image * (1 - mask) + fill * mask
+    if fill == SURFACE:
+        return smooth_surface(image, mask)
+    return image * (1 - mask) + float(fill) * mask
 
 
 def composite(image: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
@@ -34,7 +40,7 @@ class Inpainter(nn.Module):
 
     Attributes:
         config: JSON values from which `aotgan.models.registry.build` makes the same network again.
-        fill: value that the erased pixels have in the masked image.
+        fill: value that the erased pixels have in the masked image, as `erase` takes it.
         multiple: both sides of an image must be multiples of it.
         published_width: the argument `width` of the published network.
         width_step: what `width` must be a multiple of.
@@ -43,7 +49,7 @@ class Inpainter(nn.Module):
     """
 
     config: dict[str, Any]
-    fill: float
+    fill: float | str
     multiple = 1
     published_width = 64
     width_step = 1
@@ -64,6 +70,8 @@ class Inpainter(nn.Module):
     def complete(self, image: Tensor, mask: Tensor) -> Tensor:
         """Returns the inpainted result z of Eq. 2; known pixels are the image's own.
 
+        A prediction beyond [-1, 1] is cut off there.
+
         Args:
             image: (B, 3, H, W) in [-1, 1]; what it shows inside the hole is not looked at, as long
                 as it is finite.
@@ -73,7 +81,8 @@ class Inpainter(nn.Module):
             InputError: as `forward`.
         """
         self.check(image, mask)
-        return composite(image, self(erase(image, mask, self.fill), mask), mask)
+        prediction = self(erase(image, mask, self.fill), mask)
+        return composite(image, prediction.clamp(-1, 1), mask)
 
     def check(self, image: Tensor, mask: Tensor) -> None:
         """Refuses what the network cannot take.

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import STRIDE, Generator
-from aotgan.models.inpainter import composite, erase
+from aotgan.models.inpainter import SURFACE, composite, erase
+from aotgan.models.surface_onnx import surface_graph, surface_operation
 from aotgan.models.weights import load_generator, read_metadata, shipped_models
 
 FORMAT = "aotgan-onnx"
@@ -75,9 +76,11 @@ class _Completion(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         network = self.network
-        x = torch.cat([erase(image, mask, network.fill), mask], dim=1)
-        prediction = torch.tanh(network.decoder(network.middle(network.encoder(x))))
-        return composite(image, prediction, mask)
+        surface = network.fill == SURFACE
+        masked = surface_operation(image, mask) if surface else erase(image, mask, network.fill)
+        x = network.middle(network.encoder(torch.cat([masked, mask], dim=1)))
+        prediction = network.predicted(network.decoder(x), masked)
+        return composite(image, prediction.clamp(-1, 1), mask)
 
 
 def _program(generator: Generator) -> Any:
@@ -98,6 +101,7 @@ def _program(generator: Generator) -> Any:
             dynamic_shapes=(dynamic, dynamic),
             opset_version=OPSET,
             dynamo=True,
+            custom_translation_table={torch.ops.aotgan.smooth_surface.default: surface_graph},
             optimize=True,
             verbose=False,
         )

@@ -120,7 +120,7 @@ def _generator_row(
     canvas: Canvas, generator: Generator, layers: Layers, pictures: Pictures
 ) -> None:
     _title(canvas, 0.1, 0.14, f"Generator G, {_count(generator)} parameters")
-    masked = "$x\\,(1-m)$" if generator.fill == 0 else f"$x$, hole = {generator.fill:g}"
+    masked = "$x\\,(1-m)$" if generator.fill == 0 else f"$x$, hole = {_written(generator.fill)}"
     canvas.picture(0.5, ROW_G - SPREAD, TILE, pictures.get("masked"), masked)
     canvas.picture(0.5, ROW_G + SPREAD, TILE, pictures.get("m"), "$m$")
     canvas.arrow((0.92, ROW_G), (1.24, ROW_G))
@@ -214,6 +214,10 @@ def _operation(layer: nn.Conv2d | nn.ConvTranspose2d | Upsample) -> str:
     kernel, stride = layer.kernel_size[0], layer.stride[0]
     arrow = "↑" if isinstance(layer, nn.ConvTranspose2d) else "↓"
     return f"{kernel}×{kernel}" if stride == 1 else f"{kernel}×{kernel}\n{arrow}{stride}"
+
+
+def _written(fill: float | str) -> str:
+    return fill if isinstance(fill, str) else f"{fill:g}"
 
 
 def _count(network: nn.Module) -> str:

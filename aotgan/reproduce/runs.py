@@ -27,7 +27,7 @@ from aotgan.files import write_atomically
 from aotgan.losses.lite0 import NAME as LITE0
 from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.report import Evaluation, Keep, evaluate
-from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
+from aotgan.models.inpainter import Inpainter, erase, evaluating
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.records import (
@@ -39,7 +39,7 @@ from aotgan.reproduce.records import (
     save_record,
 )
 from aotgan.reproduce.scales import get_scale, make_config
-from aotgan.training.config import TrainConfig, changes
+from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import RunOptions, check_processes
 from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer
@@ -144,7 +144,8 @@ def finished_record(
     if not (directory / RECORD).exists():
         return None
     record, own = load_record(directory / RECORD), portable(config.to_dict())
-    difference = changes({**record.config, "steps": max(record.steps, config.steps)}, own)
+    stored = with_defaults(record.config)
+    difference = changes({**stored, "steps": max(record.steps, config.steps)}, own)
     if config.data.name not in CATALOGUE:  # the name of a folder says little about its content
         images = load_images(config.data.name, "train", data_root)
         if record.data["manifest_sha256"] != images.manifest_hash:
@@ -297,8 +298,7 @@ def sample_grid(
     cases = list(cases)
     image = torch.stack([to_tensor(case[0]) for case in cases]).to(device)  # (B, 3, H, W)
     mask = torch.stack([torch.from_numpy(case[1])[None].float() for case in cases]).to(device)
-    masked = erase(image, mask, generator.fill)
     with evaluating(generator):
-        filled = composite(image, generator(masked, mask), mask)
+        filled = generator.complete(image, mask)
     rows = torch.cat([erase(image, mask, 1.0), filled, image])
     return make_grid((rows + 1) / 2, nrow=len(cases), padding=2, pad_value=1.0).cpu()

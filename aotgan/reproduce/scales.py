@@ -4,6 +4,9 @@ Batch, optimiser, learning rate and loss weights are the paper's at every scale,
 The style weight of 250 belongs to VGG-19. For every other feature network it is such that the
 gradient of the style loss on the prediction starts at 0.3 to 0.5 times that of L1; see
 `style_weight`.
+
+An experiment may declare a warm-up and a moving average for runs of a thousand steps and more. In a
+shorter one the warm-up is a tenth of the steps, and the average reaches back over a third of them.
 """
 
 import inspect
@@ -162,6 +165,7 @@ def make_config(
         steps: training steps, instead of the scale's.
     """
     what, size = get_experiment(experiment), get_scale(scale)
+    steps = round(size.steps * what.train_more) if steps is None else steps
     images = DataConfig(name=data or size.sets[what.subject], size_px=size.size_px)
     return TrainConfig(
         generator=_model(what.generator, size),
@@ -170,9 +174,9 @@ def make_config(
         loss=replace(_loss(size), **what.loss),
         optim=replace(
             OptimConfig(size.batch_size, ema_decay=size.ema_decay),
-            **what.optim,
+            **_for_steps(what.optim, steps),
         ),
-        steps=round(size.steps * what.train_more) if steps is None else steps,
+        steps=steps,
         seed=seed,
         precision=size.precision,
     )
@@ -186,6 +190,16 @@ def _model(options: Mapping[str, Any], size: Scale) -> dict[str, Any]:
         vgg = "imagenet" if size.features == "imagenet" else "random"
         own |= {"features": vgg, "feature_width": size.width}
     return {**options, **own}
+
+
+def _for_steps(optim: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """Declared settings of the optimiser, those that a run is too short for cut to its length."""
+    own = dict(optim)
+    if "warmup_steps" in own:
+        own["warmup_steps"] = min(own["warmup_steps"], steps // 10)
+    if "ema_decay" in own:
+        own["ema_decay"] = min(own["ema_decay"], steps / (steps + 3))
+    return own
 
 
 def _loss(size: Scale) -> LossConfig:

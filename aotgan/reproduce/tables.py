@@ -22,6 +22,7 @@ from aotgan.reproduce.outputs import RECORDS
 from aotgan.reproduce.published import check_columns
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.scales import get_scale
+from aotgan.training.config import with_defaults
 
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
@@ -233,7 +234,7 @@ def evaluated(record: Record) -> dict[str, Any]:
 
 def _configured(record: Record) -> dict[str, Any]:
     """What the seeds of one experiment must have in common."""
-    config = {key: value for key, value in record.config.items() if key != "seed"}
+    config = {key: value for key, value in with_defaults(record.config).items() if key != "seed"}
     return {"configuration": config, "steps": record.steps, "weights": record.weights}
 
 

@@ -1,12 +1,14 @@
 """What a training run is: everything that decides its result, as flat frozen dataclasses.
 
-Defaults are the paper's (sections 3.3, 3.4 and 4.1). Numbers carry their unit in the name.
+Defaults are the paper's (sections 3.3, 3.4 and 4.1). Numbers carry their unit in the name. A stored
+configuration that is older than a field has that field's default.
 """
 
 import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from itertools import pairwise
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -15,6 +17,7 @@ from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.losses.features import FEATURES, VGG_WIDTH, check_width
 from aotgan.models.blocks import check_choice
 from aotgan.models.registry import AOT_GAN, model_class, split_config
+from aotgan.training.schedule import SCHEDULES
 
 NO_ADVERSARY = "none"
 PUBLISHED = "published"  # a compared model's own losses, fixed in its recipe
@@ -33,6 +36,9 @@ class DataConfig:
     crop_scale: tuple[float, float] = (0.5, 1.0)  # area of the random crop; released (0.08, 1)
     crop_aspect: tuple[float, float] = (1.0, 1.0)  # its width / height; released (3/4, 4/3)
     jitter: float = 0.0  # colour jitter; released 0.05, mmagic 0.5
+    # smaller images first: (share of the steps at which a stage ends, side) of each; the last is
+    # (1, size_px). () is size_px throughout
+    stages: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class LossConfig:
     on_composite: bool = True  # Eq. 6, 7 see z; False: the raw prediction (trainer.py:111-112)
     features: str = "imagenet"  # feature network: `aotgan.losses.FEATURES`
     feature_width: int = VGG_WIDTH  # channels of the first stage of a random one; else as it is
+    hole: float = 1.0  # weight of a pixel of the hole in Eq. 5, a known one having 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ class OptimConfig:
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.0, 0.9)  # released 0.5, 0.999 (option.py:30-31)
     ema_decay: float | None = None  # moving average of the generator's weights; off in the paper
+    schedule: str = "constant"  # of the learning rate; or "cosine", down to 0 at the last step
+    warmup_steps: int = 0  # steps in which the learning rate rises to its full value
+    clip_norm: float | None = None  # longest gradient of each network, over all of its weights
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,16 @@ class TrainConfig:
         check_choice("objective", self.loss.objective, own)
         check_choice("features", self.loss.features, FEATURES)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("schedule", self.optim.schedule, SCHEDULES)
         _check_limits(self)
+        _check_stages(self.data)
+        if model != AOT_GAN:
+            _check_own(model, self)
+
+    @property
+    def staged(self) -> bool:
+        """Whether a step depends on the share of `steps` that is done: it cannot be prolonged."""
+        return self.optim.schedule != "constant" or bool(self.data.stages)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns nested dictionaries of JSON types."""
@@ -102,8 +121,12 @@ def _build(kind: Any, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         if is_dataclass(known[name]) and isinstance(value, Mapping):
             value = _build(type(known[name]), value)
-        made[name] = tuple(value) if isinstance(value, list) else value
+        made[name] = _frozen(value)
     return kind(**made)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:
@@ -134,6 +157,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
+        if kinds[-1] is Ellipsis:
+            return isinstance(value, tuple) and all(_fits(item, kinds[0]) for item in value)
         return (
             isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
         )
@@ -153,6 +178,8 @@ def _check_limits(config: TrainConfig) -> None:
         ("reconstruction", loss.reconstruction, 0),
         ("perceptual", loss.perceptual, 0),
         ("style", loss.style, 0),
+        ("hole", loss.hole, 0),
+        ("warmup_steps", optim.warmup_steps, 0),
     ):
         if value < low:
             raise InputError(f"{name}={value}: must be at least {low}.")
@@ -163,8 +190,47 @@ def _check_limits(config: TrainConfig) -> None:
     if optim.ema_decay is not None and not 0 < optim.ema_decay < 1:
         raise InputError(f"ema_decay={optim.ema_decay}: must lie between 0 and 1, or be None.")
     check_width(loss.features, loss.feature_width)
+    if optim.clip_norm is not None and not optim.clip_norm > 0:
+        raise InputError(f"clip_norm={optim.clip_norm}: must be above 0, or None.")
+    if optim.warmup_steps >= config.steps:
+        raise InputError(
+            f"warmup_steps={optim.warmup_steps} of steps={config.steps}: the run must be longer."
+        )
     if config.data.size_px < 8 or config.data.size_px % 8:
         raise InputError(f"size_px={config.data.size_px}: must be a multiple of 8.")
+
+
+def _check_stages(data: DataConfig) -> None:
+    ends = [0.0, *(share for share, _ in data.stages)]
+    rising = all(first < second for first, second in pairwise(ends))
+    fitting = all(side in range(8, data.size_px + 1, 8) for _, side in data.stages)
+    if data.stages and not (rising and fitting and data.stages[-1] == (1, data.size_px)):
+        raise InputError(
+            f"stages={data.stages}: expected (share, side) pairs whose shares rise from above 0 to "
+            f"1 and whose sides are multiples of 8 up to size_px, the last (1, {data.size_px})."
+        )
+
+
+def _check_own(model: str, config: TrainConfig) -> None:
+    """Refuses choices that a compared model's own recipe makes."""
+    for part, names in (
+        (config.optim, ("schedule", "warmup_steps", "clip_norm")),
+        (config.loss, ("hole",)),
+    ):
+        for name in names:
+            if getattr(part, name) != getattr(type(part)(), name):
+                raise InputError(
+                    f"{name}={getattr(part, name)!r}: {model} trains by its published recipe. "
+                    "Leave it out."
+                )
+
+
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a stored configuration with the defaults of the fields that it is older than."""
+    known = TrainConfig().to_dict()
+    parts = {f.name for f in fields(TrainConfig) if is_dataclass(f.default)}
+    nested = {name: {**known[name], **values.get(name, {})} for name in parts}
+    return {**known, **values, **nested}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

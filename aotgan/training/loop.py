@@ -23,7 +23,7 @@ from aotgan.files import check_writable
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
-from aotgan.training.config import TrainConfig, changes
+from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import (
     RunOptions,
     check_processes,
@@ -33,6 +33,7 @@ from aotgan.training.devices import (
 )
 from aotgan.training.log import Interrupt, LossLog, Progress
 from aotgan.training.recipe import make_recipe
+from aotgan.training.schedule import size_changes
 
 __all__ = ["RunOptions", "Trainer"]
 
@@ -159,6 +160,7 @@ class Trainer:
             crop_aspect=data.crop_aspect,
             jitter=data.jitter,
             cache_bytes=CACHE_BYTES,
+            stages=size_changes(data.stages, self.config.steps, self.config.optim.batch_size),
         )
 
     def _build(self) -> None:
@@ -173,16 +175,19 @@ class Trainer:
     def _resume(self) -> None:
         state = load_state(self.directory / STATE)
         own = self.config.to_dict()
-        found = {**state["config"], "steps": max(state["step"], own["steps"])}  # may be prolonged
+        stored = with_defaults(state["config"])
+        found = {**stored, "steps": max(state["step"], own["steps"])}  # may be prolonged
         if found != own:
             raise InputError(
                 f"{self.directory} holds a run of other settings ({changes(found, own)}). Choose "
                 "another directory, or move this one away."
             )
-        if self.recipe.staged and state["config"]["steps"] != own["steps"]:
+        staged = self.recipe.staged or self.config.staged
+        if staged and stored["steps"] != own["steps"]:
             raise InputError(
-                f"{self.directory} holds a run of {state['config']['steps']} steps, not "
-                f"{own['steps']}, whose stages are shares of the steps. Choose another directory."
+                f"{self.directory} holds a run of {stored['steps']} steps, not {own['steps']}, "
+                "whose stages or learning rates follow the share that is done. Choose another "
+                "directory."
             )
         self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:

@@ -47,8 +47,8 @@ class Recipe(ABC):
         networks: by name. "generator" is the model that is saved, averaged and measured.
         optimisers: by name.
         features_name: feature network of the losses, for the record.
-        staged: whether what a step does depends on the share of `config.steps` that is done, so
-            that a run cannot be prolonged.
+        staged: whether what the recipe does depends on the share of `config.steps` that is done,
+            so that a run cannot be prolonged.
 
     Raises:
         InputError: training images that the model cannot take.
@@ -113,10 +113,23 @@ class Recipe(ABC):
         run = torch.compile(network) if self.compiled and network is self.generator else network
         return self.fabric.setup(cast(nn.Module, run), optimiser)
 
-    def update(self, optimiser: Any, loss: Tensor) -> None:
-        """Takes a step of an optimiser of `train_network` down the gradient of a scalar loss."""
+    def update(self, optimiser: Any, loss: Tensor, clipped: Any = None) -> None:
+        """Takes a step of an optimiser of `train_network` down the gradient of a scalar loss.
+
+        Args:
+            optimiser: from `train_network`.
+            loss: scalar.
+            clipped: the network from `train_network` whose gradient is shortened to the
+                configuration's `clip_norm` if it is longer; by default none is.
+        """
         optimiser.zero_grad()
         self.fabric.backward(loss)
+        longest = self.config.optim.clip_norm
+        if clipped is not None and longest is not None:
+            # what is not finite goes on into the weights, where the loop finds and names it
+            self.fabric.clip_gradients(
+                clipped, optimiser, max_norm=longest, error_if_nonfinite=False
+            )
         optimiser.step()
 
     def pull_on(self, leaf: Tensor, loss: Tensor, retain_graph: bool = False) -> Tensor:
@@ -170,13 +183,14 @@ class Recipe(ABC):
         return network.to(memory_format=layout)
 
     def _check_size(self) -> None:
-        size, model = self.config.data.size_px, self.generator
-        if size < model.min_side or size % model.multiple:
-            name, options = split_config(self.config.generator)
-            raise InputError(
-                f"size_px={size}: {name} with {options} needs a multiple of {model.multiple} and "
-                f"at least {model.min_side}."
-            )
+        data, model = self.config.data, self.generator
+        for size in (data.size_px, *(side for _, side in data.stages)):
+            if size < model.min_side or size % model.multiple:
+                name, options = split_config(self.config.generator)
+                raise InputError(
+                    f"size_px={size}: {name} with {options} needs a multiple of {model.multiple} "
+                    f"and at least {model.min_side}."
+                )
 
 
 def make_recipe(config: TrainConfig, fabric: Fabric, options: RunOptions | None = None) -> Recipe:

@@ -20,6 +20,7 @@ from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import NO_ADVERSARY, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+from aotgan.training.schedule import learning_rate_factor
 
 
 class Step(Recipe):
@@ -62,31 +63,34 @@ class Step(Recipe):
 
     def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
         """Updates both networks on a batch; see `Recipe`."""
+        self._set_learning_rates(done)
         masked = erase(image, mask, self.generator.fill)
         prediction = self.run_generator(masked, mask)  # (B, 3, H, W)
         z = composite(image, prediction, mask)  # Eq. 2
 
-        losses = self.reconstruction_losses(image, prediction, z)
+        losses = self.reconstruction_losses(image, prediction, z, mask)
         total = self.weighted(losses)
         if self.objective is not None:
             pull, adversarial = self.update_discriminator(image, z, mask)
             losses |= adversarial
             total = total + (z * pull).sum()  # the same gradient as lambda_adv L_adv^G
 
-        self.update(self.run_optim_g, total)
+        self.update(self.run_optim_g, total, self.run_generator)
         return {name: value.detach() for name, value in losses.items()}
 
     def reconstruction_losses(
-        self, image: Tensor, prediction: Tensor, z: Tensor
+        self, image: Tensor, prediction: Tensor, z: Tensor, mask: Tensor
     ) -> dict[str, Tensor]:
         """Eq. 5, 6 and 7; the feature network sees z or, as released, the raw prediction."""
         judged = z if self.config.loss.on_composite else prediction
+        hole = self.config.loss.hole
+        weight = None if hole == 1 else 1 + (hole - 1) * mask
         with self.fabric.autocast():
             with torch.no_grad():
                 real = self.features(image)
             fake = self.features(judged)
         return {
-            "reconstruction": l1_loss(prediction, image),
+            "reconstruction": l1_loss(prediction, image, weight),
             "perceptual": perceptual_loss(real, fake, self.features.perceptual_layers),
             "style": style_loss(real, fake, self.features.style_layers),
         }
@@ -115,5 +119,13 @@ class Step(Recipe):
         pull = self.pull_on(leaf, weighted, retain_graph=True)  # (B, 3, H, W)
 
         leak = weighted if self.objective.leaks_into_discriminator else 0.0
-        self.update(self.run_optim_d, loss_d + leak)
+        self.update(self.run_optim_d, loss_d + leak, self.run_discriminator)
         return pull, {"discriminator": loss_d, "adversarial": loss_g}
+
+    def _set_learning_rates(self, done: int) -> None:
+        """Set at every step, so that a resumed run changes nothing."""
+        optim, steps = self.config.optim, self.config.steps
+        factor = learning_rate_factor(optim.schedule, optim.warmup_steps, steps, done)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = optim.learning_rate * factor

@@ -9,14 +9,24 @@ from PIL import Image
 
 import aotgan
 from aotgan.apply import inpaint as module
+from aotgan.apply import views
+from aotgan.apply.crops import box_area
+from aotgan.apply.pictures import read_pictures
+from aotgan.data.masks import free_form_mask
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.reach import reach
+from aotgan.models.surface import smooth_surface
 from aotgan.models.weights import save_generator
 
 BOX = [(60, 44, 74, 60)]
 SIZE = (136, 164)
-GATED = {"paper": {}, "bilinear": {"upsampling": "bilinear"}, "released": {"variant": "released"}}
+GATED = {
+    "paper": {},
+    "bilinear": {"upsampling": "bilinear"},
+    "surface": {"fill": "surface", "correction": True},
+    "released": {"variant": "released"},
+}
 
 
 def network(double=True, **options):
@@ -44,7 +54,7 @@ def difference(generator, image, boxes, **options):
     return float((aotgan.inpaint(image, boxes, generator, **options) - whole).detach().abs().max())
 
 
-@pytest.mark.parametrize("kind", ["paper", "bilinear"])
+@pytest.mark.parametrize("kind", ["paper", "bilinear", "surface"])
 @pytest.mark.parametrize("boxes", [BOX, [(0, 0, 5, 9)], [(150, 100, 164, 136), (9, 9, 20, 20)]])
 def test_crops_are_exact_where_they_cover_the_reach_and_only_there(kind, boxes):
     generator, image = network(**GATED[kind]), photo(*SIZE)
@@ -54,7 +64,7 @@ def test_crops_are_exact_where_they_cover_the_reach_and_only_there(kind, boxes):
     assert difference(generator, image, boxes, context=8) > 1e-4
 
 
-@pytest.mark.parametrize("kind", ["paper", "bilinear"])
+@pytest.mark.parametrize("kind", ["paper", "bilinear", "surface"])
 def test_a_large_hole_is_filled_in_parts_that_meet_exactly(monkeypatch, kind):
     generator = network(**GATED[kind])
     monkeypatch.setattr(
@@ -67,6 +77,62 @@ def test_a_large_hole_is_filled_in_parts_that_meet_exactly(monkeypatch, kind):
     )
     assert deviation < 1e-9
     assert calls[-1][1] >= 2 * 3, "at least two parts"
+
+
+@pytest.mark.parametrize("size", [(200, 236), (333, 150), (60, 700)], ids=str)
+@pytest.mark.parametrize("strip", [8, 256])
+def test_a_window_has_the_surface_of_the_whole_image(size, strip, monkeypatch):
+    monkeypatch.setattr(views, "STRIP", strip)
+    generator = network(fill="surface")
+    picture = read_pictures(photo(*size))[0][0]
+    hole = free_form_mask(*size, (0.3, 0.5), np.random.default_rng(3))
+    view = views.View(picture, hole, generator)
+    height, width = view.size
+    masked, mask = view.masked((0, 0, height, width))
+    assert torch.equal(masked, smooth_surface(masked, mask))
+    for top, left in ((0, 0), (20, 52), (height - 40, width - 48)):
+        window = (top, left, top + 40, left + 48)
+        expected = masked[..., top : top + 40, left : left + 48]
+        torch.testing.assert_close(view.masked(window)[0], expected, rtol=0, atol=1e-12)
+
+
+def test_a_surface_costs_what_its_hole_costs(monkeypatch):
+    picture = read_pictures(np.zeros((2000, 3000), np.uint8))[0][0]
+    hole = np.zeros((2000, 3000), bool)
+    hole[700:900, 1000:1300] = True
+    seen = []
+    known = views.View._known
+    monkeypatch.setattr(
+        views.View, "_known", lambda self, box: seen.append(box) or known(self, box)
+    )
+    views.View(picture, hole, network(fill="surface")).masked((600, 900, 1000, 1400))
+    assert max(map(box_area, seen)) <= max(views.STRIP * 2048, 700 * 700)
+    assert sum(map(box_area, seen)) < 2048 * 2048 + 2 * 700 * 700
+
+
+@pytest.mark.parametrize(
+    "box", [(1000, 700, 1300, 900), (0, 0, 40, 30), (1500, 3, 1504, 996), (1360, 640, 1504, 1000)]
+)
+def test_a_surface_depends_on_its_surroundings_alone(box):
+    height, width = 1000, 1504
+    array = np.random.default_rng(0).random((height, width, 3), np.float32)
+    hole = np.zeros((height, width), bool)
+    left, top, right, bottom = box
+    hole[top:bottom, left:right] = True
+    view = views.View(read_pictures(array)[0][0], hole, network(double=False, fill="surface"))
+    image, mask = view._known((0, 0, height, width))
+    expected = smooth_surface(image, mask)
+    got = view.masked((0, 0, height, width))[0]
+    assert (got - expected).abs().max() < 1e-5
+
+
+def test_a_correction_beyond_the_range_is_cut_off():
+    generator = network(fill="surface", correction=True)
+    image, mask = torch.ones(3, 40, 52, dtype=torch.float64), hole_of(BOX, 40, 52)
+    mask[..., 9:20, 9:20] = 1
+    assert generator(image[None], mask).max() > 1.1
+    filled = aotgan.inpaint(image, [(9, 9, 20, 20)], generator, feather=3)
+    assert filled.abs().max() <= 1 and generator.complete(image[None], mask).abs().max() <= 1
 
 
 def test_standardised_gates_see_the_whole_image():
@@ -86,7 +152,7 @@ def test_large_images_give_their_statistics_reduced_and_without_the_hole(monkeyp
     seen = []
     statistics = module.gate_statistics
     monkeypatch.setattr(module, "reduction", lambda *_: (3, 2))
-    monkeypatch.setattr(module, "STRIP", 7)
+    monkeypatch.setattr(views, "STRIP", 7)
     monkeypatch.setattr(
         module, "gate_statistics", lambda g, x, m, s: seen.append((x, m)) or statistics(g, x, m, s)
     )

@@ -74,6 +74,17 @@ def test_samples_depend_on_seed_and_number_alone(noise):
     assert not torch.equal(first[0][0], other[0]) and not torch.equal(first[0][1], other[1])
 
 
+def test_samples_grow_by_stages(noise):
+    grown = TrainingSamples(noise, 48, 3, stages=((4, 16), (6, 32)))
+    assert [grown[n][0].shape[-1] for n in (0, 3, 4, 5, 6, 900)] == [16, 16, 32, 32, 48, 48]
+    assert all(grown[n][1].shape == (1, grown.size_of(n), grown.size_of(n)) for n in (3, 4, 6))
+    plain = TrainingSamples(noise, 48, 3)
+    assert equal(grown[6], plain[6]) and equal(grown[2], grown[2])
+    # the same crop of the same photograph, smaller
+    small, large = grown[2][0], torch.nn.functional.avg_pool2d(plain[2][0][None], 3)[0]
+    assert (small - large).abs().mean() < 0.1 < (small - grown[3][0]).abs().mean()
+
+
 def test_the_cache_changes_nothing_but_speed(noise, monkeypatch):
     plain = TrainingSamples(noise, SIZE, 0)
     cached = TrainingSamples(noise, SIZE, 0, cache_bytes=10**6)
@@ -157,7 +168,7 @@ def test_no_readable_file_left_is_an_error(photos):
 
 def test_bins_are_drawn_alike(noise):
     samples = TrainingSamples(noise, 16, 0)
-    ratios = [samples._mask(np.random.default_rng(n)).mean() for n in range(600)]
+    ratios = [samples._mask(SIZE, np.random.default_rng(n)).mean() for n in range(600)]
     counts, _ = np.histogram(ratios, [0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert counts.sum() == 600 and counts.min() > 60 and counts.max() < 140
 

@@ -17,6 +17,16 @@ def test_l1_equals_numpy():
     assert abs(got.item() - expected) < 1e-10
 
 
+def test_l1_weighs_pixels_when_it_is_told_to():
+    rng = np.random.default_rng(0)
+    prediction, target = rng.uniform(-1, 1, (2, 3, 3, 5, 7))
+    mask = rng.random((3, 1, 5, 7)) < 0.4
+    expected = (np.abs(target - prediction) * np.where(mask, 6, 1)).sum() / (3 * 3 * 5 * 7)
+    weight = torch.from_numpy(1 + 5 * mask)
+    got = l1_loss(torch.from_numpy(prediction), torch.from_numpy(target), weight)
+    assert abs(got.item() - expected) < 1e-10
+
+
 def test_l1_gradient():
     target = torch.rand(2, 3, 4, 4, dtype=torch.float64)
     prediction = (target + 0.1 + torch.rand_like(target)).requires_grad_()

@@ -1,6 +1,7 @@
 """The generator's two readings: structure, Eq. 2, field of view, precision, options, bad input."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from aotgan import Generator, InputError
 from aotgan.models.blocks import GATES, RESIDUALS
 from aotgan.models.generator import UPSAMPLINGS, VARIANTS, Upsample
 from aotgan.models.inpainter import composite, erase
+from aotgan.models.surface import smooth_surface
 
 TINY = {"width": 2, "blocks": 1}
 
@@ -172,6 +174,9 @@ OPTIONS = [
     {"variant": "paper"},
     {"variant": "released"},
     {"variant": "released", "gate": "sigmoid", "fill": 0.25},
+    {"gate_bias": 2.0},
+    {"fill": "surface"},
+    {"fill": "surface", "correction": True, "gate_bias": 1.5},
     {"variant": "paper", "upsampling": "bilinear", "gate": "normalised", "rates": (1, 2, 4)},
     *({"variant": "paper", "residual": residual, "rates": (2,)} for residual in RESIDUALS),
 ]
@@ -187,6 +192,45 @@ def test_config_rebuilds_the_network(options):
     image, mask = batch()
     assert torch.equal(again.complete(image, mask), generator.complete(image, mask))
     assert {**config, **options, "rates": config["rates"]} == config  # nothing given is lost
+
+
+def test_a_configuration_from_before_the_gates_bias_has_the_defaults():
+    config = Generator(**TINY).config
+    old = {key: config[key] for key in config if key not in ("gate_bias", "correction")}
+    assert Generator(**old).config == config
+    assert (config["gate_bias"], config["correction"]) == (0.0, False)
+
+
+def test_the_gates_bias_decides_what_eight_blocks_pass():
+    """x3 = x1 g + x2 (1 - g) with g about sigmoid(b), and x2 small at the initial weights."""
+    passed, gradient = {}, {}
+    for bias in (0.0, 2.0):
+        torch.manual_seed(0)
+        generator = Generator(width=16, gate_bias=bias)
+        image, mask = batch(64, 64)
+        x = generator.encoder(torch.cat([erase(image, mask), mask], 1))
+        passed[bias] = (generator.middle(x).std() / x.std()).item()
+        (generator(erase(image, mask), mask) - image).abs().mean().backward()
+        gradient[bias] = generator.encoder[0].weight.grad.norm().item()
+        biased = {name for name, p in generator.named_parameters() if p.ndim == 1 and p.any()}
+        assert biased == ({f"middle.{i}.merge.conv.bias" for i in range(8)} if bias else set())
+    assert passed[0.0] < 0.05
+    assert passed[2.0] == pytest.approx((1 / (1 + math.exp(-2))) ** 8, rel=0.3)  # 0.36
+    assert gradient[2.0] > 10 * gradient[0.0]
+
+
+def test_the_prediction_may_be_a_correction_of_the_surface():
+    plain = lively(Generator(**TINY, fill="surface")).double()
+    correcting = Generator(**TINY, fill="surface", correction=True).double().eval()
+    correcting.load_state_dict(plain.state_dict())
+    image, mask = batch(dtype=torch.float64)
+    masked = erase(image, mask, "surface")
+    assert torch.equal(masked, smooth_surface(image, mask))
+    prediction = correcting(masked, mask)
+    torch.testing.assert_close(prediction, masked + plain(masked, mask))
+    assert prediction.abs().max() > 1.01
+    filled = torch.where(mask == 1, prediction.clamp(-1, 1), image)
+    assert torch.equal(correcting.complete(image, mask), filled)
 
 
 def test_the_variants_are_presets_of_three_options():
@@ -293,6 +337,11 @@ def test_bad_images_and_masks_are_named(message):
         ({"width": 0}, "width=0, blocks=1: both must be at least 1"),
         ({"blocks": 0}, "width=2, blocks=0: both"),
         ({"rates": ()}, "0 dilation rates for 8 channels"),
+        ({"gate_bias": 2, "gate": "normalised"}, "gate_bias=2 with .* gate='normalised': only Eq"),
+        ({"gate_bias": 2, "variant": "released"}, "gate='normalised': only Eq. 1"),
+        ({"gate_bias": 2, "residual": "identity"}, "gate_bias=2 with residual='identity'"),
+        ({"fill": "white"}, "fill='white': expected a number or 'surface'"),
+        ({"correction": True}, "correction of fill=0.0: .* Set fill='surface'"),
     ],
 )
 def test_bad_options_are_named(options, message):

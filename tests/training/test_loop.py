@@ -219,6 +219,44 @@ def test_more_steps_prolong_a_run(tiny, tmp_path):
         run(tiny(steps=5), tmp_path / "a")
 
 
+SURFACE = {"width": 4, "blocks": 1, "gate_bias": 2.0, "fill": "surface", "correction": True}
+GROWING = {"size_px": 48, "stages": ((0.3, 40), (1.0, 48))}
+TUNED = {"schedule": "cosine", "warmup_steps": 3, "clip_norm": 0.05, "hole": 6.0}
+
+
+def test_a_resumed_run_of_all_choices_changes_not_a_bit(tiny, tmp_path):
+    config = averaging(tiny, generator=SURFACE, **TUNED, **GROWING)
+    one, why = run(config, tmp_path / "one")
+    assert why == "steps"
+    for stop in (2, 5, 12):  # in the warm-up, and as images have grown
+        half = Trainer(config, tmp_path / "two", RunOptions(**QUICK | OFTEN))
+        half._stop_reason = lambda interrupted, half=half, stop=stop: (
+            "interrupt" if half.step >= stop else ""
+        )
+        half.fit()
+    assert_same(without_times(half.state()), without_times(one.state()))
+    states = [load_state(tmp_path / name / "state.pt") for name in ("one", "two")]
+    assert_same(*map(without_times, states))
+    rate = one.recipe.optimisers["generator"].param_groups[0]["lr"]
+    assert 0 < rate < 0.1 * config.optim.learning_rate
+
+
+@pytest.mark.parametrize("settings", [{"schedule": "cosine"}, GROWING])
+def test_a_run_that_follows_the_share_of_its_steps_cannot_be_prolonged(tiny, tmp_path, settings):
+    run(tiny(steps=2, **settings), tmp_path)
+    with pytest.raises(InputError, match="a run of 2 steps, not 4, whose stages or learning"):
+        Trainer(tiny(steps=4, **settings), tmp_path, RunOptions(**QUICK))
+
+
+def test_a_state_from_before_a_setting_existed_goes_on(tiny, tmp_path):
+    run(tiny(steps=2), tmp_path)
+    state = load_state(tmp_path / "state.pt")
+    for part, name in (("optim", "schedule"), ("optim", "clip_norm"), ("data", "stages")):
+        del state["config"][part][name]
+    torch.save(state, tmp_path / "state.pt")
+    assert run(tiny(steps=4), tmp_path)[0].step == 4
+
+
 def test_a_directory_of_other_settings_is_refused_by_name(tiny, straight):
     wanted = averaging(tiny, style=1.0, seed=3)
     with pytest.raises(InputError, match=r"loss\.style 250\.0, not 1\.0; seed 0, not 3.*Choose"):

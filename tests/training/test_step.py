@@ -11,6 +11,7 @@ from aotgan.errors import InputError
 from aotgan.losses import OBJECTIVES, VGG19Features, make_objective
 from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
 from aotgan.losses.lite0 import LAYERS, Lite0Features
+from aotgan.models.surface import smooth_surface
 from aotgan.training.devices import RunOptions
 from aotgan.training.step import Step
 
@@ -131,6 +132,54 @@ def test_both_players_step_by_adam_without_momentum(double, tiny):
         torch.testing.assert_close(new.detach(), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_is_that_of_the_step(double, tiny, schedule):
+    settings = {"schedule": schedule, "warmup_steps": 4, "steps": 10, "learning_rate": 1e-3}
+    for done, factor in ((0, 0.25), (7, 0.5 if schedule == "cosine" else 1.0)):
+        step, _ = build(tiny(**settings))
+        before = [p.detach().clone() for n in networks(step) for p in n.parameters()]
+        step(*example(), done)
+        after = [p for n in networks(step) for p in n.parameters()]
+        for old, new in zip(before, after, strict=True):
+            expected = old - factor * 1e-3 * new.grad / (new.grad.abs() + 1e-8)
+            torch.testing.assert_close(new.detach(), expected, rtol=0, atol=1e-12)
+
+
+def test_long_gradients_of_both_networks_are_shortened(double, tiny):
+    def after_a_step(**settings):
+        step, _ = build(tiny(**settings))
+        step(*example())
+        return [torch.cat([g.flatten() for g in gradients(n)]) for n in networks(step)]
+
+    free, clipped = after_a_step(), after_a_step(clip_norm=1e-3)
+    for whole, short in zip(free, clipped, strict=True):
+        assert whole.norm() > 2e-3
+        torch.testing.assert_close(short, whole * (1e-3 / whole.norm()), rtol=1e-4, atol=0)
+    long_enough = after_a_step(clip_norm=1e3)
+    assert all(torch.equal(a, b) for a, b in zip(free, long_enough, strict=True))
+
+
+def test_the_hole_can_weigh_more_in_l1(double, tiny):
+    image, mask = example()
+    step, _ = build(tiny(hole=6.0))
+    prediction = step.generator(torch.where(mask.bool(), 0.0, image), mask).detach()
+    weight = torch.where(mask.bool(), 6.0, 1.0)
+    expected = (weight * (prediction - image).abs()).mean()
+    torch.testing.assert_close(step(image, mask)["reconstruction"], expected)
+
+
+def test_erased_pixels_may_be_a_surface_that_is_corrected(double, tiny):
+    own = {"width": 4, "blocks": 1, "fill": "surface", "correction": True}
+    step, _ = build(tiny(generator=own))
+    image, mask = example()
+    seen = []
+    step.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    losses = step(image, mask)
+    assert torch.equal(seen[0], smooth_surface(image, mask))
+    start = (seen[0] - image).abs().mean()
+    torch.testing.assert_close(losses["reconstruction"], start, rtol=0.1, atol=0)
+
+
 def test_gradients_do_not_pile_up_from_step_to_step(double, tiny):
     """Without learning, steps repeat, but for the power iteration of D, which goes on."""
     step, _ = build(tiny(learning_rate=1e-15, adversarial=0))
@@ -237,6 +286,8 @@ def test_images_too_small_for_the_dilation_rates_are_refused(tiny):
     rates = (1, 2, 4, 16)
     with pytest.raises(InputError, match=r"size_px=40: aot-gan .*16\].* needs .* at least 68"):
         build(tiny(generator={"width": 4, "rates": rates}))
+    with pytest.raises(InputError, match=r"size_px=24: aot-gan .* at least 36"):
+        build(tiny(stages=((0.5, 24), (1.0, 40))))
 
 
 @pytest.mark.gpu
