@@ -24,6 +24,7 @@ from aotgan.files import write_atomically
 
 FORMAT = 1
 PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "scikit-image", "pillow")
+DECIDING = ("data", "losses", "metrics", "models", "training")  # what a measured number depends on
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Record:
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
         cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
-        environment: device, threads, peak memory, package versions, hash of the code.
+        environment: device, threads, peak memory, package versions, hash of the code
+            (`code_hash`).
     """
 
     experiment: str
@@ -130,10 +132,15 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def code_hash() -> str:
-    """SHA-256 over the package's Python sources: names and contents, in order."""
+    """SHA-256 over the sources that decide a run's numbers: names and contents, in order.
+
+    Models, losses, data, metrics and training. `aotgan.reproduce` stays out, so that a table drawn
+    anew does not orphan the records it is made from: what it decides (configuration, pairs,
+    protocol) stands in the record itself.
+    """
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
+    for file in sorted(file for part in DECIDING for file in (root / part).rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
