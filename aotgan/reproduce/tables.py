@@ -24,7 +24,12 @@ from aotgan.reproduce.scales import get_scale
 
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
-HOLES = {"free-form": "free-form masks", "boxes": "rectangles", "centre": "centre squares"}
+HOLES = {
+    "free-form": "free-form masks",
+    "thick": "thick masks",
+    "boxes": "rectangles",
+    "centre": "centre squares",
+}
 LOW, HIGH = " low", " high"
 
 

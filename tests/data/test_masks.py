@@ -5,9 +5,11 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 from skimage.measure import label
 
 from aotgan.data.masks import (
+    DRAWN,
     RATIO_BINS,
     bin_label,
     box_mask,
@@ -17,6 +19,7 @@ from aotgan.data.masks import (
     masks_from_folder,
     random_box_mask,
     read_mask,
+    thick_mask,
 )
 from aotgan.errors import InputError
 
@@ -35,36 +38,80 @@ def test_a_thousand_masks_lie_inside_their_bin(bounds):
     assert abs(np.std(fractions) - (bounds[1] - bounds[0]) / 12**0.5) < 0.003
 
 
+@pytest.mark.parametrize("kind", DRAWN)
 @pytest.mark.parametrize("bounds", RATIO_BINS)
 @pytest.mark.parametrize("size", [(16, 16), (17, 61), (512, 512)])
-def test_any_size_and_bin_has_masks(bounds, size):
+def test_any_size_and_bin_has_masks(kind, bounds, size):
     for number in range(4):
-        mask = free_form_mask(*size, bounds, rng(2, number), number % 2 == 0)
+        mask = DRAWN[kind](*size, bounds, rng(2, number), number % 2 == 0)
         assert mask.shape == size and mask.dtype == bool
         assert bounds[0] <= mask.mean() <= bounds[1]
 
 
-def test_the_hole_size_can_be_named_to_the_pixel():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_hole_size_can_be_named_to_the_pixel(kind):
     for pixels in (1, 333, 2048, 2450):
         ratio = pixels / 64**2
         for border in (True, False):
-            mask = free_form_mask(64, 64, (ratio, ratio), rng(pixels), border)
+            mask = DRAWN[kind](64, 64, (ratio, ratio), rng(pixels), border)
             assert mask.sum() == pixels
 
 
-def test_masks_depend_on_the_seed_alone():
-    first, again, other = (free_form_mask(96, 64, (0.2, 0.3), rng(s)) for s in (1, 1, 2))
+@pytest.mark.parametrize("kind", DRAWN)
+def test_masks_depend_on_the_seed_alone(kind):
+    first, again, other = (DRAWN[kind](96, 64, (0.2, 0.3), rng(s)) for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_without_border_a_margin_stays_known():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_without_border_a_margin_stays_known(kind):
     for number in range(20):
-        mask = free_form_mask(512, 256, (0.5, 0.6), rng(number), border=False)
+        mask = DRAWN[kind](512, 256, (0.5, 0.6), rng(number), border=False)
         assert not mask[:50].any() and not mask[-50:].any()
         assert not mask[:, :25].any() and not mask[:, -25:].any()
-    touching = [free_form_mask(64, 64, (0.3, 0.4), rng(i))[0].any() for i in range(20)]
-    assert any(touching)
+    touching = [DRAWN[kind](64, 64, (0.3, 0.4), rng(i))[0].any() for i in range(20)]
+    assert any(touching) and not all(touching)
+
+
+DEPTHS = {(0.1, 0.2): 15, (0.2, 0.3): 21, (0.3, 0.4): 26, (0.4, 0.5): 30, (0.5, 0.6): 30}
+
+
+def depth(mask):
+    """95th percentile of the distance of a hole pixel to the nearest known one, px."""
+    return np.percentile(distance_transform_edt(mask)[mask], 95)
+
+
+@pytest.mark.parametrize("bounds", DEPTHS)
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_thick_holes_are_deep_and_free_form_ones_are_not(size, bounds):
+    numbers = range(4096 // size)
+    thick = [depth(thick_mask(size, size, bounds, rng(8, i), i % 2 == 0)) for i in numbers]
+    assert min(thick) * 128 / size >= DEPTHS[bounds]
+    strokes = [depth(free_form_mask(size, size, bounds, rng(8, i), i % 2 == 0)) for i in numbers]
+    assert np.median(strokes) * 128 / size < 0.6 * DEPTHS[bounds]
+
+
+def test_the_depth_of_a_thick_hole_goes_with_its_size():
+    """At least 0.66 times the radius of a disk of that size, wherever and in whatever image."""
+    for number in range(60):
+        mask = thick_mask(80, 120, (0.01, 0.6), rng(9, number))
+        assert depth(mask) >= 0.66 * np.sqrt(mask.sum() / np.pi)
+
+
+def test_thick_holes_are_irregular_and_lie_everywhere():
+    masks = [thick_mask(128, 128, (0.4, 0.5), rng(6, i), i % 2 == 0) for i in range(200)]
+    pieces = [label(mask, background=0).max() for mask in masks]
+    assert np.mean([count == 1 for count in pieces]) > 0.4 and max(pieces) < 12
+    ragged = [2 * np.sqrt(np.pi * mask.sum()) / outline(mask) for mask in masks[1::2]]
+    assert np.mean(ragged) < 0.75, "a disk has 0.79 when its outline is counted in pixel edges"
+    coarse = np.mean(masks, axis=0).reshape(4, 32, 4, 32).mean(axis=(1, 3))
+    assert coarse.min() > 0.1 and coarse.max() < 0.9
+
+
+def outline(mask):
+    """Number of pixel edges between hole and known pixels."""
+    return (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
 
 
 def test_holes_are_strokes_and_not_noise():
@@ -80,8 +127,7 @@ def test_holes_are_strokes_and_not_noise():
 
 def thickness_of(mask):
     """Mean width of the hole, px: twice its area over its outline."""
-    outline = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
-    return 2 * mask.sum() / outline
+    return 2 * mask.sum() / outline(mask)
 
 
 def test_strokes_are_as_thick_as_those_of_liu_et_al(stand_in_data):
@@ -118,19 +164,21 @@ def test_impossible_requests_are_refused(arguments, message):
         free_form_mask(height, width, bounds, rng(0))
 
 
-def test_too_large_for_the_margin_is_refused():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_too_large_for_the_margin_is_refused(kind):
     with pytest.raises(InputError, match="border=True"):
-        free_form_mask(512, 512, (0.6, 0.7), rng(0), border=False)
+        DRAWN[kind](512, 512, (0.6, 0.7), rng(0), border=False)
 
 
-def test_free_form_masks_are_fast_enough():
-    """At least 200 masks a second at 512 px on one free core; here a quarter of that is asked."""
-    free_form_mask(512, 512, (0.5, 0.6), rng(0))
+@pytest.mark.parametrize(("kind", "asked"), [("free-form", 200), ("thick", 50)])
+def test_irregular_masks_are_fast_enough(kind, asked):
+    """So many a second at 512 px on one free core; here a quarter of that is asked."""
+    DRAWN[kind](512, 512, (0.5, 0.6), rng(0))
     start = time.process_time()
     for bounds in RATIO_BINS:
         for number in range(10):
-            free_form_mask(512, 512, bounds, rng(number), number % 2 == 0)
-    assert 60 / (time.process_time() - start) > 50
+            DRAWN[kind](512, 512, bounds, rng(number), number % 2 == 0)
+    assert 60 / (time.process_time() - start) > asked / 4
 
 
 def test_bins_are_named_as_in_the_tables():
