@@ -1,4 +1,4 @@
-"""The shapes of the thick masks: one large irregular blob of an exact hole size, deep in its middle.
+"""The shapes of the thick masks: one large irregular blob of an exact hole size, deep inside.
 
 A hole is what lies lowest in a random landscape: a bowl, stretched, under waves from twice its
 radius down to a third. So any number of pixels can be asked for, and they form one ragged blob with
