@@ -197,6 +197,34 @@ def status(
 
 
 @app.command()
+def remeasure(
+    scale: Scale = "smoke",
+    experiments: Experiments = "aotgan,ablations",
+    seeds: Seeds = "0",
+    data: Data = None,
+    data_root: DataRoot = None,
+    out: Out = Path("runs"),
+    device: Device = "cpu",
+) -> None:
+    """Measures finished runs again, by the present metrics, from the fills that they kept.
+
+    Their records are renewed; `python -m aotgan.reproduce.collect` makes tables of them.
+    """
+    from aotgan.reproduce.batch import make_batch
+    from aotgan.reproduce.remeasure import remeasure as measure_again
+    from aotgan.training.devices import find_device
+
+    device = find_device(device)
+    batch = make_batch(scale, experiments.split(","), _numbers(seeds), out, data)
+    jobs = batch.done()
+    if not jobs:
+        raise InputError(f"{out / scale} holds no finished run of these. See `aotgan status`.")
+    for job in jobs:
+        measure_again(job.experiment, scale, job.seed, data, out, data_root, device)
+        print(f"measured again: {job}", flush=True)
+
+
+@app.command()
 def bench(
     size_px: Annotated[int, typer.Option(min=40, help="Side of the images.")] = 256,
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 2,

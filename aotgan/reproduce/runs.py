@@ -2,7 +2,7 @@
 
 A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
 `samples.png`, and, when it is finished, `record.json` and `pairs.csv`, the measurements of each
-image-mask pair. The same call goes on where it stopped.
+image-mask pair, and what `aotgan.reproduce.kept` keeps. The same call goes on where it stopped.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +29,7 @@ from aotgan.metrics.report import Evaluation, Keep, evaluate
 from aotgan.models.inpainter import Inpainter, composite, erase, evaluating
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
+from aotgan.reproduce.kept import by_weights, keep_halves, measure_and_keep
 from aotgan.reproduce.records import (
     Record,
     environment,
@@ -100,16 +101,7 @@ def run(
         return done
     check_processes(config, options)
     frechet_distance(config.loss.features)  # its network is missed now, not after the training
-    what = get_experiment(experiment)
-    manifest = evaluation_manifest(
-        config.data.name,
-        config.data.size_px,
-        scale,
-        data_root,
-        what.bins,
-        config.data.masks,
-        what.measure,
-    )
+    manifest = manifest_of(experiment, scale, config, data_root)
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -124,6 +116,7 @@ def run(
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
         return None
     record, per_image = measure(trainer, manifest, experiment, scale)
+    keep_halves(directory)
     write_atomically(directory / PAIRS, pairs_csv(per_image))
     save_record(record, directory / RECORD)
     return record
@@ -157,6 +150,16 @@ def finished_record(
     return record if late or record.steps >= config.steps else None
 
 
+def manifest_of(
+    experiment: str, scale: str, config: TrainConfig, data_root: str | Path | None = None
+) -> Manifest:
+    """Returns the image-mask pairs on which a run is measured."""
+    what, data = get_experiment(experiment), config.data
+    return evaluation_manifest(
+        data.name, data.size_px, scale, data_root, what.bins, data.masks, what.measure
+    )
+
+
 def evaluation_manifest(
     data: str,
     size_px: int,
@@ -179,7 +182,7 @@ def evaluation_manifest(
 def measure(
     trainer: Trainer, manifest: Manifest, experiment: str, scale: str
 ) -> tuple[Record, pd.DataFrame]:
-    """Evaluates a trained run, raw weights and moving average.
+    """Evaluates a trained run, raw weights and moving average, and keeps the fills of both.
 
     Returns:
         Its record, and the measurements of each pair: weights ("raw", "ema"), then the columns of
@@ -190,12 +193,15 @@ def measure(
     if trainer.average is not None:
         networks["ema"] = trainer.averaged
     show = trainer.options.progress == "bar"
-    results = {
-        name: evaluate_generator(network, manifest, config.loss.features, device, show)
-        for name, network in networks.items()
-    }
+    results = measure_and_keep(
+        networks,
+        manifest,
+        trainer.directory,
+        lambda network, keep: evaluate_generator(
+            network, manifest, config.loss.features, device, show, keep
+        ),
+    )
     rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
-    per_image = pd.concat({name: result.per_image for name, result in results.items()})
     record = Record(
         experiment=experiment,
         scale=scale,
@@ -225,7 +231,7 @@ def measure(
         environment=environment(device) | {"processes": trainer.fabric.world_size},
         cost=cost_of(networks["raw"], manifest.size),
     )
-    return record, per_image.rename_axis(["weights", None]).reset_index(level="weights")
+    return record, by_weights(results)
 
 
 def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def once(finished, tmp_path):
 def test_a_run_is_trained_measured_and_recorded(once, photographs):
     record, directory = once
     assert sorted(path.name for path in directory.iterdir()) == [
+        "fills-ema.zip",
+        "fills.zip",
+        "generator-ema.fp16.safetensors",
         "generator-ema.safetensors",
+        "generator.fp16.safetensors",
         "generator.safetensors",
         "log.csv",
         "pairs.csv",
