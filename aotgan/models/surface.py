@@ -1,7 +1,8 @@
 """A smooth surface through the known pixels: what classical filling has to say about a hole.
 
 In the hole it solves Laplace's equation, nearly: every pixel is the mean of its four neighbours,
-known pixels are as they are, and the image's border reflects. It depends on the hole's rim alone.
+known pixels are as they are, and the image's border reflects. So it depends on the rim of the hole,
+and hardly on what lies behind that.
 
 Solved from coarse to fine (cascadic multigrid). Going down, cells of 2 x 2 become one, the mean of
 the known pixels in it; going up, the surface of the coarser cells is the first guess, and a few
@@ -35,8 +36,7 @@ def smooth_surface(image: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, 3, H, W) in [-1, 1]; known pixels are the image's own. 0 where an image is all hole.
     """
-    pyramid = pull(known_cells(image, mask), LEVELS)
-    surface = push(torch.zeros_like(pyramid[-1][0]), pyramid[:-1])
+    surface = solved(known_cells(image, mask), LEVELS)
     return torch.where(mask > 0, surface.clamp(-1, 1), image)
 
 
@@ -44,6 +44,12 @@ def known_cells(image: Tensor, mask: Tensor) -> Cells:
     """Returns an image's pixels as the finest cells; arguments as `smooth_surface`."""
     hole = mask > 0
     return torch.where(hole, 0, image), (~hole).to(image.dtype)
+
+
+def solved(cells: Cells, levels: int) -> Tensor:
+    """Returns the surface of cells (B, 3, h, w) by that many levels, 0 above the coarsest."""
+    pyramid = pull(cells, levels)
+    return push(torch.zeros_like(pyramid[-1][0]), pyramid[:-1])
 
 
 def pull(cells: Cells, levels: int) -> list[Cells]:

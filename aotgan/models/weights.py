@@ -20,7 +20,7 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
 from aotgan.models.inpainter import Inpainter
-from aotgan.models.registry import build
+from aotgan.models.registry import CLASSICAL, build
 
 FORMAT = "aotgan-generator"
 SHIPPED = Path(__file__).parents[1] / "weights"
@@ -79,7 +79,8 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
 
     Args:
         path: a .safetensors file written by `save_generator` or `import_released`, the name of a
-            shipped model (`shipped_models`), or None for the first of these.
+            shipped model (`shipped_models`), or None for the first of these. The name of a
+            classical filling (`aotgan.models.registry.CLASSICAL`) gives that, without a file.
         device: where the weights go.
 
     Returns:
@@ -91,6 +92,8 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
         InputError: no such file, not such a file, names and shapes that do not fit, or a device
             that this machine lacks.
     """
+    if path in CLASSICAL:
+        return build({"model": path}).eval()
     path = _resolve(path)
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:

@@ -167,6 +167,9 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
         "every run."
     )
     for group in groups:
+        if not group[0].trained:
+            yield f"{group[0].experiment}: not trained, the same for every seed."
+            continue
         record, seeds = group[0], ", ".join(str(record.seed) for record in group)
         word = "seed" if len(group) == 1 else f"{len(group)} seeds:"
         average = "moving average of the weights" if record.weights == "ema" else "final weights"
@@ -248,7 +251,7 @@ def check_equal(
     Raises:
         InputError: names two records and the fact.
     """
-    first = facts(records[0])
+    first = facts(records[0]) if records else {}
     for record in records[1:]:
         other = facts(record)
         for name in first:

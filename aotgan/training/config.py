@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.models.blocks import check_choice
-from aotgan.models.registry import AOT_GAN, model_class, split_config
+from aotgan.models.registry import AOT_GAN, CLASSICAL, model_class, split_config
 
 NO_ADVERSARY = "none"
 PUBLISHED = "published"  # a compared model's own losses, fixed in its recipe
@@ -78,8 +78,7 @@ class TrainConfig:
             _check_types(part)
         model, options = split_config(self.generator)
         _check_names(model, options, inspect.signature(model_class(model)).parameters)
-        own = (*OBJECTIVES, NO_ADVERSARY) if model == AOT_GAN else (PUBLISHED,)
-        check_choice("objective", self.loss.objective, own)
+        check_choice("objective", self.loss.objective, _objectives(model))
         check_choice("features", self.loss.features, ("imagenet", "random"))
         check_choice("precision", self.precision, PRECISIONS)
         _check_limits(self)
@@ -92,6 +91,13 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
         """Rebuilds a configuration; an unknown name is an InputError that lists the valid ones."""
         return _build(cls, values)
+
+
+def _objectives(model: str) -> tuple[str, ...]:
+    """The objectives that a model can be trained by."""
+    if model == AOT_GAN:
+        return (*OBJECTIVES, NO_ADVERSARY)
+    return (NO_ADVERSARY,) if model in CLASSICAL else (PUBLISHED,)
 
 
 def _build(kind: Any, values: Mapping[str, Any]) -> Any:
@@ -143,8 +149,11 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _check_limits(config: TrainConfig) -> None:
     loss, optim = config.loss, config.optim
+    model = split_config(config.generator)[0]
+    if model in CLASSICAL and config.steps:
+        raise InputError(f"steps={config.steps}: {model} is not trained. Give 0.")
     for name, value, low in (
-        ("steps", config.steps, 1),
+        ("steps", config.steps, 0 if model in CLASSICAL else 1),
         ("discriminator_width", config.discriminator_width, 1),
         ("batch_size", optim.batch_size, 1),
         ("seed", config.seed, 0),
