@@ -30,7 +30,7 @@ help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables of reproduce: SCALE=smoke|laptop|gpu|paper, SEEDS=0,1,2,"
-	@echo "EXPERIMENTS=names or groups of 'aotgan list' (aotgan,ablations), GPUS=number of GPUs,"
+	@echo "EXPERIMENTS=names or groups of 'aotgan list' (aotgan,ablations,classical), GPUS=number of GPUs,"
 	@echo "DATA=image set or folder of photographs, DATA_ROOT=folder of the named image sets,"
 	@echo "JOBS=cores to use (all)."
 	@echo "PYTHON=interpreter to make .venv with."

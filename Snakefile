@@ -5,8 +5,8 @@
     snakemake --cores 8 --resources gpu=2 --config scale=gpu gpus=2    one run on each of two GPUs
     snakemake --executor slurm --jobs 20 --config scale=gpu     with the plugin of that name
 
-One run is one notebook job, which trains and measures; tables are made from records, figures from
-weights. A run goes on where it was interrupted, and is made again when its notebook or parameters
+One run is one notebook job, which trains and measures; classical fillings are measured without one.
+Tables are made from records, figures from weights. A run goes on where it was interrupted, and is made again when its notebook or parameters
 change. One that fails stops no other. Photographs of the training data appear in no figure.
 """
 
@@ -15,12 +15,13 @@ import shlex
 import sys
 
 sys.path.insert(0, str(workflow.basedir))
-from aotgan.reproduce.experiments import select
+from aotgan.reproduce.experiments import EXPERIMENTS as DECLARED
+from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.outputs import figure_files, record_files, table_files
 
 DEFAULTS = {
     "scale": "smoke",  # a name of `aotgan list`: smoke, laptop, gpu, paper
-    "experiments": "aotgan,ablations",  # names or groups of `aotgan list`, by commas
+    "experiments": "aotgan,ablations,classical",  # names or groups of `aotgan list`, by commas
     "seeds": "0",  # by commas
     "data": "",  # image set or folder of photographs instead of the scale's
     "data_root": "",  # folder of the named image sets; $AOTGAN_DATA by default
@@ -44,10 +45,12 @@ def listed(value):
 
 SCALE, OUT, FIGURES = SET["scale"], SET["out"], SET["figures"]
 EXPERIMENTS, SEEDS = select(listed(SET["experiments"])), listed(SET["seeds"])
-RUNS = [(experiment, seed) for seed in SEEDS for experiment in EXPERIMENTS]
+RUNS = runs_of(EXPERIMENTS, map(int, SEEDS))
+UNTRAINED = [name for name, experiment in DECLARED.items() if not experiment.trained]
 NOTEBOOK = "notebooks/06_train_aotgan.ipynb"
 RUN = f"{OUT}/{SCALE}/{{experiment}}/seed{{seed}}"
-EXECUTED = [f"{RUN}/train.ipynb".format(experiment=name, seed=seed) for name, seed in RUNS]
+RESULT = {name: "record.json" if name in UNTRAINED else "train.ipynb" for name in EXPERIMENTS}
+FINISHED = [f"{RUN}/{RESULT[name]}".format(experiment=name, seed=seed) for name, seed in RUNS]
 FOLDER = f"{FIGURES}/{SCALE}"
 TABLES = [f"{FOLDER}/{file}" for run in RUNS for file in record_files(*run)]
 TABLES += [f"{FOLDER}/{file}" for file in table_files(EXPERIMENTS)]
@@ -57,6 +60,7 @@ SELECTION = f"--experiments {','.join(EXPERIMENTS)} --seeds {','.join(SEEDS)}"
 COLLECT = f"{PYTHON} -m aotgan.reproduce.collect {SCALE} --out {shlex.quote(OUT)} {SELECTION}"
 MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in aotgan/cli.py
+PLACES = {"data": "--data", "data_root": "--data-root"}  # options that are given where they are set
 ON_GPU = f"sh tools/on_gpu.sh {int(SET['gpus'])}" if SET["gpus"] else ""
 
 
@@ -92,15 +96,25 @@ rule train:
         " {SELECTION}"
 
 
+rule measure:
+    output: f"{RUN}/record.json"
+    params: where=" ".join(f"{o} {shlex.quote(str(SET[n]))}" for n, o in PLACES.items() if SET[n])
+    wildcard_constraints: experiment="|".join(UNTRAINED)
+    message: "measuring {wildcards.experiment}, which is not trained"
+    shell:
+        "{PYTHON} -m aotgan.cli train --experiment {wildcards.experiment} --seed {wildcards.seed}"
+        " --scale {SCALE} --out {OUT:q} {params.where} > /dev/null"
+
+
 rule tables:
-    input: EXECUTED
+    input: FINISHED
     output: TABLES
     shell:
         "{COLLECT} --figures {FIGURES:q} --only tables > /dev/null"
 
 
 rule figures:
-    input: EXECUTED
+    input: FINISHED
     output: PICTURES
     shell:
         "{COLLECT} --figures {FIGURES:q} --only figures > /dev/null"
@@ -111,7 +125,7 @@ onsuccess:
 
 
 onerror:
-    missing = [name for name, file in zip(RUNS, EXECUTED) if not os.path.exists(file)]
+    missing = [name for name, file in zip(RUNS, FINISHED) if not os.path.exists(file)]
     for experiment, seed in missing:
         print(f"not finished: {experiment}, seed {seed}")
     print("the same command tries these again and keeps the others")

@@ -19,6 +19,7 @@ from aotgan.errors import InputError
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 BAD_INPUT = 2
+DEFAULT_EXPERIMENTS = "aotgan,ablations,classical"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # Click's UsageError, or newer typer's copy of it, which has no public name.
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__base__)
@@ -80,7 +81,7 @@ def train(
         bool, typer.Option("--dry-run", help="Print the configuration as JSON and stop.")
     ] = False,
 ) -> None:
-    """Trains and evaluates one run.
+    """Trains and evaluates one run; what is not trained is evaluated alone.
 
     Ctrl-C saves the run and stops it; the same command goes on with it.
 
@@ -135,7 +136,7 @@ def list_() -> None:
 @app.command()
 def reproduce(
     scale: Scale = "smoke",
-    experiments: Experiments = "aotgan,ablations",
+    experiments: Experiments = DEFAULT_EXPERIMENTS,
     seeds: Seeds = "0",
     data: Data = None,
     data_root: DataRoot = None,
@@ -185,7 +186,7 @@ def reproduce(
 @app.command()
 def status(
     scale: Scale = "smoke",
-    experiments: Experiments = "aotgan,ablations",
+    experiments: Experiments = DEFAULT_EXPERIMENTS,
     seeds: Seeds = "0",
     data: Data = None,
     out: Out = Path("runs"),
@@ -194,6 +195,34 @@ def status(
     from aotgan.reproduce.batch import make_batch, overview
 
     print(overview(make_batch(scale, experiments.split(","), _numbers(seeds), out, data)))
+
+
+@app.command()
+def remeasure(
+    scale: Scale = "smoke",
+    experiments: Experiments = DEFAULT_EXPERIMENTS,
+    seeds: Seeds = "0",
+    data: Data = None,
+    data_root: DataRoot = None,
+    out: Out = Path("runs"),
+    device: Device = "cpu",
+) -> None:
+    """Measures finished runs again, by the present metrics, from the fills that they kept.
+
+    Their records are renewed; `python -m aotgan.reproduce.collect` makes tables of them.
+    """
+    from aotgan.reproduce.batch import make_batch
+    from aotgan.reproduce.remeasure import remeasure as measure_again
+    from aotgan.training.devices import find_device
+
+    device = find_device(device)
+    batch = make_batch(scale, experiments.split(","), _numbers(seeds), out, data)
+    jobs = batch.done()
+    if not jobs:
+        raise InputError(f"{out / scale} holds no finished run of these. See `aotgan status`.")
+    for job in jobs:
+        measure_again(job.experiment, scale, job.seed, data, out, data_root, device)
+        print(f"measured again: {job}", flush=True)
 
 
 @app.command()

@@ -52,6 +52,12 @@ def write_atomically(path: str | Path, data: Content) -> Path:
     return Path(path)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Removes the half-written files that a kill of `write_atomically` left in a folder."""
+    for leftover in folder.glob(f".*.{'[0-9a-f]' * 16}"):
+        leftover.unlink(missing_ok=True)
+
+
 def _mode_of(target: Path) -> int | None:
     """Permissions of the file to be replaced, None where there is none."""
     if not target.exists():

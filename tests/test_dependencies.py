@@ -43,7 +43,12 @@ NEEDED_WITHOUT_IMPORT = {
     "scikit-learn": "its photographs are in the data set 'bundled'",
     "torch-fidelity": "torchmetrics loads it for FID's Inception network",
 }
-IMPORT_NAMES = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+IMPORT_NAMES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
 
 
 def locked_version(name):

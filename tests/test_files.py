@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aotgan import InputError
-from aotgan.files import sha256_of, write_atomically
+from aotgan.files import remove_leftovers, sha256_of, write_atomically
 
 NOBODY = 65534
 
@@ -136,8 +136,13 @@ def test_a_kill_while_writing_leaves_the_old_file_or_none(old, tmp_path):
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert (path.read_bytes() if path.exists() else None) == old
     assert list(tmp_path.glob("*.json")) == [path] * (old is not None)  # what is left is no record
+    others = [".hidden", f".{path.name}.txt", f"{path.name}.0123456789abcdef"]
+    for name in others:
+        (tmp_path / name).touch()
     write_atomically(path, b"next")
-    assert path.read_bytes() == b"next"
+    assert len(names(tmp_path)) == 2 + len(others), "what the kill left lies about"
+    remove_leftovers(tmp_path)
+    assert path.read_bytes() == b"next" and names(tmp_path) == sorted([path.name, *others])
 
 
 def test_content_is_on_the_disk_before_it_gets_the_name(tmp_path, monkeypatch):

@@ -36,6 +36,10 @@ def evaluate(
         str | None,
         typer.Option(help="Sizes of the holes, by commas: 40-50%.", show_default="the six"),
     ] = None,
+    mask_kind: Annotated[
+        str | None,
+        typer.Option(help="free-form, thick, boxes or centre.", show_default="free-form"),
+    ] = None,
     pred: Annotated[
         Path | None,
         typer.Option(help="Folder of result files to measure instead.", show_default="a model"),
@@ -97,7 +101,7 @@ def evaluate(
         _refuse(of_model, "--pred")
     if real:
         of_scale = {"--scale": scale, "--data": data, "--data-root": data_root, "--bins": bins}
-        _refuse(of_scale, "--real and --masks")
+        _refuse(of_scale | {"--mask-kind": mask_kind}, "--real and --masks")
     _check_targets(csv, out, save_pairs, save_fills)
 
     from aotgan.training.devices import find_device
@@ -106,7 +110,7 @@ def evaluate(
     if pred and real and masks:
         result, about = measure_files((pred, real, masks), hole, composite, features, device)
     else:
-        pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features, bins)
+        pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features, bins, mask_kind)
         if save_pairs and not (model or save_fills or csv or out):
             write_pairs(pairs, save_pairs)
             return
@@ -175,8 +179,9 @@ class ScalePairs:
         data_root: Path | None,
         features: str | None,
         bins: str | None,
+        masks: str | None,
     ):
-        from aotgan.data.masks import RATIO_BINS, bin_label
+        from aotgan.data.masks import MASK_KINDS, RATIO_BINS, bin_label
         from aotgan.metrics.embedding import FEATURES
         from aotgan.models.blocks import check_choice
         from aotgan.reproduce.runs import evaluation_manifest
@@ -191,7 +196,11 @@ class ScalePairs:
         for label in labels:
             check_choice("bins", label, [*known])
         ratios = [known[label] for label in labels]
-        self.manifest = evaluation_manifest(data, size.size_px, scale, data_root, ratios)
+        self.masks = masks or MASK_KINDS[0]
+        check_choice("mask-kind", self.masks, MASK_KINDS)
+        self.manifest = evaluation_manifest(
+            data, size.size_px, scale, data_root, ratios, self.masks
+        )
         self.name = Path(data).resolve().name
 
     def about(self) -> dict[str, Any]:
@@ -201,6 +210,7 @@ class ScalePairs:
             "split": "test",
             "images": len(self.manifest.image_digests),
             "pairs": len(self.manifest),
+            "masks": self.masks,
             "size_px": self.manifest.size,
             "manifest_sha256": self.manifest.hash,
         }

@@ -190,7 +190,7 @@ def _missing(entry: Entry, folder: Path, what: str) -> str:
 
 
 def _listed_names() -> list[str]:
-    return [entry.name for entry in CATALOGUE.values() if entry.layout == "listed"]
+    return [e.name for e in CATALOGUE.values() if e.layout in ("listed", "extended")]
 
 
 def _listing(name: str) -> dict[str, str]:
@@ -228,11 +228,32 @@ def _listed(entry: Entry, split: str, folder: Path) -> ImageSet:
     """A set whose files and checksums the package lists."""
     digests = _listing(entry.name)
     files = _of_split([folder / name for name in digests], split)
+    _check_present(entry, folder, files)
+    return _made(entry, split, files, folder, digests=digests)
+
+
+def _extended(entry: Entry, split: str, folder: Path) -> ImageSet:
+    """Another listed set, and to train on further files that the package lists."""
+    root = folder.parent
+    base = CATALOGUE[entry.extends]
+    files = _listed(base, split, root / base.folder).files
+    if split == "train":
+        more = tuple(folder / name for name in _listing(entry.name))
+        _check_present(entry, folder, more)
+        files = tuple(file for file in files + more if file.name not in entry.left_out)
+    digests = {
+        f"{part.folder}/{name}": digest
+        for part in (base, entry)
+        for name, digest in _listing(part.name).items()
+    }
+    return _made(entry, split, files, root, digests=digests)
+
+
+def _check_present(entry: Entry, folder: Path, files: tuple[Path, ...]) -> None:
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         what = f"{len(missing)} of {len(files)} files are absent, first {missing[0]}"
         raise InputError(_missing(entry, folder, what))
-    return _made(entry, split, files, folder, digests=digests)
 
 
 def _celeba_hq(entry: Entry, split: str, folder: Path) -> ImageSet:
@@ -274,6 +295,7 @@ def _openlogo(entry: Entry, split: str, folder: Path) -> ImageSet:
 def _finders() -> dict[str, Callable[[Entry, str, Path], ImageSet]]:
     return {
         "listed": _listed,
+        "extended": _extended,
         "numbered": _celeba_hq,
         "places365": _first_folder(
             {

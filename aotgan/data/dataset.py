@@ -16,10 +16,11 @@ from torch.utils.data import Dataset, Sampler
 
 from aotgan.data.images import Skipped, read_image, resize, shrink_to_short_side, to_tensor
 from aotgan.data.masks import (
+    DRAWN,
+    MASK_KINDS,
     RATIO_BINS,
     centre_mask,
     fit_mask,
-    free_form_mask,
     masks_from_folder,
     random_box_mask,
     read_mask,
@@ -64,9 +65,9 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
             seed: of order, crops and masks.
             mask_ratio: bounds of the hole fraction; first one of the paper's bins inside them is
                 drawn uniformly, then a fraction inside the bin. Not used by "centre" and folders.
-            border_fraction: part of the free-form masks whose holes may touch the border.
-            masks: "free-form", "boxes" (section 4.8), "centre" (Table 2) or a folder of mask
-                files, white = hole, of which one is drawn and flipped at random.
+            border_fraction: part of the free-form and thick masks whose holes may touch the border.
+            masks: "free-form", "thick", "boxes" (section 4.8), "centre" (Table 2) or a folder of
+                mask files, white = hole, of which one is drawn and flipped at random.
             crop_scale: bounds of the crop's area, of the image's; the released code has (0.08, 1).
             crop_aspect: bounds of the crop's width / height; the released code has (3/4, 4/3).
             flip: mirror every second sample.
@@ -185,10 +186,9 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
         ratio = self.bins[int(rng.integers(len(self.bins)))]
         if self.masks == "boxes":
             return random_box_mask(size, size, ratio, rng)
-        return free_form_mask(size, size, ratio, rng, bool(rng.random() < self.border_fraction))
-
-
-MASK_KINDS = ("free-form", "boxes", "centre")
+        return DRAWN[str(self.masks)](
+            size, size, ratio, rng, bool(rng.random() < self.border_fraction)
+        )
 
 
 def _bins_inside(ratio: tuple[float, float]) -> list[tuple[float, float]]:

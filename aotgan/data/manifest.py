@@ -13,13 +13,14 @@ import numpy as np
 
 from aotgan.data.images import centre_square, image_size, read_image, resize
 from aotgan.data.masks import (
+    DRAWN,
+    MASK_KINDS,
     RATIO_BINS,
     bin_label,
     box_mask,
     centre_mask,
     draw_box,
     fit_mask,
-    free_form_mask,
     hole_sizes,
     masks_from_folder,
     read_mask,
@@ -30,9 +31,8 @@ from aotgan.files import sha256_of
 FORMAT = 1
 SMALLEST_CROP = 0.6  # of the short side, where one image serves several pairs
 DIGEST_DIGITS = 16  # hexadecimal; enough to notice a change
-NO_BORDER = "free-form-no-border"
+NO_BORDER = "-no-border"  # after the kind of a drawn mask whose hole leaves a margin known
 BOX = "box"  # such a mask is named by its box: "box 12 30 40 20", as `box_mask` has them
-GENERATED = ("free-form", NO_BORDER, "centre", "boxes")
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in px
 
@@ -42,9 +42,9 @@ class Pair:
     """One evaluation case: a square of a photograph and the mask laid over it."""
 
     image: str  # file name
-    mask: str  # "free-form", "free-form-no-border", "centre", "box ...", or a mask file's name
+    mask: str  # a kind of `DRAWN`, perhaps with `NO_BORDER`, "centre", "box ...", or a file's name
     bin: str  # "10-20%", or "centre"
-    seed: int  # of a free-form mask; 0 for the others
+    seed: int  # of a free-form or thick mask; 0 for the others
     ratio: float  # hole fraction of the mask
     box: Box  # the square in the upright photograph
     mask_digest: str  # start of the SHA-256 of the mask's packed bits
@@ -179,10 +179,10 @@ def make_manifest(
         bins: bounds of the hole fraction, by default the six of the paper; ignored by "centre".
         per_bin: pairs in each bin; by default one for each file.
         seed: of the choice and order of files, of the squares and of the masks.
-        masks: "free-form", "boxes" (one rectangle of arbitrary size and place, section 4.8),
-            "centre" (Table 2) or a folder of mask files, white = hole, sorted into the bins by
-            their hole fraction at `size`.
-        border: whether free-form holes may touch the border; every second one by default.
+        masks: "free-form", "thick" (one deep blob), "boxes" (one rectangle of arbitrary size and
+            place, section 4.8), "centre" (Table 2) or a folder of mask files, white = hole, sorted
+            into the bins by their hole fraction at `size`.
+        border: whether free-form and thick holes may touch the border; every second one by default.
 
     Raises:
         InputError: no files, a size or count out of range, or a bin without mask files.
@@ -194,7 +194,7 @@ def make_manifest(
             "at least one file, 16 px, one pair a bin, and a seed of 0 or more."
         )
     kind = str(masks)
-    mask_paths = {} if kind in GENERATED else _named(masks_from_folder(masks))
+    mask_paths = {} if kind in MASK_KINDS else _named(masks_from_folder(masks))
     fractions = {name: float(_folder_mask(path, size).mean()) for name, path in mask_paths.items()}
     squares, image_paths = _squares(files, count, seed)
     pairs: list[Pair] = []
@@ -248,11 +248,11 @@ def _choices(
     """`count` masks of one bin as (kind or file name, seed, hole fraction)."""
     if kind == "centre":
         return [("centre", 0, 0.0)] * count
-    if kind == "free-form":
+    if kind in DRAWN:
         smallest, largest = hole_sizes(size, size, bounds)
         return [
             (
-                "free-form" if (number % 2 == 0 if border is None else border) else NO_BORDER,
+                kind + ("" if (number % 2 == 0 if border is None else border) else NO_BORDER),
                 int(rng.integers(2**31)),
                 int(rng.integers(smallest, largest + 1)) / size**2,
             )
@@ -281,15 +281,16 @@ def _mask_of(
     if kind.startswith(f"{BOX} "):
         left, top, width, height = map(int, kind.split()[1:])
         return box_mask(size, size, [(left, top, width, height)])
-    if kind in GENERATED:
+    drawn = kind.removesuffix(NO_BORDER)
+    if drawn in DRAWN:
         rng = np.random.default_rng(seed)
-        return free_form_mask(size, size, (ratio, ratio), rng, border=kind != NO_BORDER)
+        return DRAWN[drawn](size, size, (ratio, ratio), rng, border=drawn == kind)
     return _folder_mask(mask_paths[kind], size)
 
 
 def _is_generated(mask: str) -> bool:
     """Whether a pair's mask is drawn from its name, and not read from a file."""
-    return mask in GENERATED or mask.startswith(f"{BOX} ")
+    return mask.removesuffix(NO_BORDER) in MASK_KINDS or mask.startswith(f"{BOX} ")
 
 
 def _folder_mask(path: Path, size: int) -> np.ndarray:

@@ -15,6 +15,8 @@ class Entry:
     licence: str
     citation: str
     stands_for: str = ""  # the paper's set that a smaller one stands in for
+    extends: str = ""  # the set whose splits these are, with more photographs to train on
+    left_out: tuple[str, ...] = ()  # of these: copies, in other sizes, of photographs to test on
 
 
 _ENTRIES = (
@@ -112,6 +114,28 @@ _ENTRIES = (
         citation="Zhou et al., Places, TPAMI 2018; Xiao et al., SUN database, CVPR 2010; Ahmed and "
         "Moustafa, House price estimation from visual and textual features, 2016",
         stands_for="places2",
+    ),
+    Entry(
+        name="scenes-more",
+        folder="scenes_more",
+        layout="extended",
+        expected="2,309 further scene photographs of 200 px on the short side (*.jpg; Lanczos, "
+        "aspect over 2 cropped to 2, JPEG quality 86), to train on beside those of scenes, which "
+        "must lie in the folder scenes next to it and gives the test split; two photographs that "
+        "are in that split as well are left out",
+        source="SUN: github.com/Yorkbenno/Spatial-Pyramid-Matching-for-Scene-Classification at "
+        "5e02c8265b67c3b43e2775c8a0cb7d1a698b8d6e, "
+        "github.com/akshay993/Spatial-Pyramid-Matching-for-Scene-Classification at "
+        "1460e62af703fb3e3e574ef5a97492d17882456d, "
+        "github.com/jw995/Computer-Vision__Scene-classification-system-using-bag-of-words at "
+        "be41144f2c03c9f2e018c629d7adb578a67adfff, github.com/nhantd/CMU16720-Scene-Classification "
+        "at de3679b1be3e3a0dd77e2170410f54b230adfc78: all that scenes left there, without near "
+        "duplicates",
+        licence="non-commercial research and education only; copyright with the photographers",
+        citation="Xiao et al., SUN database, CVPR 2010; and that of scenes",
+        stands_for="places2",
+        extends="scenes",
+        left_out=("sun_mountain_adbtakwewxdagnxp.jpg", "more_desert_90f02db9.jpg"),
     ),
     Entry(
         name="logos",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
@@ -61,6 +62,11 @@ class Inpainter(nn.Module):
         """Returns the arguments for a share of the published width and images of this side."""
         steps = max(1, round(share * cls.published_width / cls.width_step))
         return {"width": steps * cls.width_step}
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters lie; the CPU for a filling that has none."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
 
     @property
     def min_side(self) -> int:

@@ -1,4 +1,4 @@
-"""The models of the paper by name: AOT-GAN and the seven that section 4.2 compares it with."""
+"""Models by name: AOT-GAN, the seven that section 4.2 compares it with, and classical fillings."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -18,13 +18,24 @@ _HOMES = {
     "hifill": "aotgan.models.baselines.hifill:HiFill",
     "mnps": "aotgan.models.baselines.mnps:MNPS",
 }
+_CLASSICAL_HOMES = {
+    "telea": "aotgan.models.classical:Telea",
+    "navier-stokes": "aotgan.models.classical:NavierStokes",
+    "smooth": "aotgan.models.classical:SmoothSurface",
+}
 MODELS = tuple(_HOMES)
+CLASSICAL = tuple(_CLASSICAL_HOMES)  # without parameters, not trained
 
 
 def model_class(name: str) -> type[Inpainter]:
-    """Returns the class of a model of `MODELS`; another name is an InputError that lists them."""
-    check_choice("model", name, MODELS)
-    module, kind = _HOMES[name].split(":")
+    """Returns the class of a model of `MODELS` or `CLASSICAL`.
+
+    Raises:
+        InputError: another name; the message lists them.
+    """
+    homes = _HOMES | _CLASSICAL_HOMES
+    check_choice("model", name, tuple(homes))
+    module, kind = homes[name].split(":")
     return getattr(import_module(module), kind)
 
 
@@ -32,8 +43,8 @@ def build(config: Mapping[str, Any]) -> Inpainter:
     """Makes an untrained network.
 
     Args:
-        config: "model", one of `MODELS` and AOT-GAN where it is not given, and the arguments of
-            its class; or the `config` of a network.
+        config: "model", one of `MODELS` or `CLASSICAL` and AOT-GAN where it is not given, and the
+            arguments of its class; or the `config` of a network.
     """
     name, options = split_config(config)
     return model_class(name)(**options)

@@ -21,7 +21,7 @@ from aotgan.reproduce.compare import (
 )
 from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
 from aotgan.reproduce.outputs import ABLATIONS, PAIRS_SUFFIX, RECORDS, TABLES, tables_of
-from aotgan.reproduce.published import PREFIX, Published, load_published
+from aotgan.reproduce.published import ABSENT, PREFIX, Published, load_published
 from aotgan.reproduce.tables import (
     HIGH,
     LOW,
@@ -51,7 +51,7 @@ def load_runs(
 
     Args:
         folder: `figures/<scale>`, whose `records/` has a record and a `-pairs.csv` for each run.
-        seeds: those to read; all by default.
+        seeds: those to read; all by default. What is not trained belongs to every seed.
         tables: those whose rows to read.
 
     Returns:
@@ -64,34 +64,35 @@ def load_runs(
     for name in (name for name in EXPERIMENTS if set(tables) & set(tables_of(name))):
         for record in (Path(folder) / RECORDS).glob(f"{name}-seed*.json"):
             run = read_run(record, record.with_name(record.stem + PAIRS_SUFFIX))
-            if seeds is None or run.record.seed in seeds:
+            if seeds is None or run.record.seed in seeds or not run.record.trained:
                 runs.setdefault(name, []).append(run)
     return {name: sorted(group, key=lambda run: run.record.seed) for name, group in runs.items()}
 
 
 def rows_of_table(table: str) -> dict[str, str]:
-    """Returns the experiment behind each row label, in the paper's order."""
+    """Returns the experiment behind each row label: the paper's rows in its order, then others."""
     if table not in TABLES:
         raise InputError(f"no table {table!r}: choose one of {', '.join(TABLES)}.")
     rows = {label: e.name for e in EXPERIMENTS.values() for t, label in e.rows if t == table}
-    if table == READINGS:
-        return rows
     published = load_published()
-    order = published.loc[published["table"] == table, "row"].unique()
-    return {label: rows[label] for label in order}
+    printed = published.loc[published["table"] == table, "row"].unique()
+    return {label: rows[label] for label in printed} | rows
 
 
 def pairs_of_table(table: str) -> list[tuple[str, str]]:
     """Returns the row labels that are compared: neighbours, the ends, and what Fig. 6 compares.
 
-    Of the readings, each is compared with the text's.
+    Of the readings, each is compared with the text's, and a row that the paper does not have with
+    the paper's last.
     """
     labels = list(rows_of_table(table))
     if table == READINGS:
         return [(labels[0], label) for label in labels[1:]]
-    pairs = list(zip(labels, labels[1:], strict=False))
-    pairs += [("rates 2", labels[-1])] if table == "4" else []
-    return pairs + ([(labels[0], labels[-1])] if len(labels) > 2 else [])
+    *_, last = paper = [label for label in labels if label in _printed(table, "PSNR_dB")]
+    pairs = list(zip(paper, paper[1:], strict=False))
+    pairs += [("rates 2", last)] if table == "4" else []
+    pairs += [(paper[0], last)] if len(paper) > 2 else []
+    return pairs + [(last, label) for label in labels if label not in paper]
 
 
 def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:
@@ -103,15 +104,18 @@ def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:
     records = [run.record for group in runs.values() for run in group]
     if not records:
         raise InputError("no runs of Tables 4 to 7: train some first (aotgan reproduce).")
-    check_equal(records, "table", lambda r: evaluated(r) | {"steps": r.steps})
+    check_equal(records, "table", evaluated)
+    trained = [record for record in records if record.trained]
+    check_equal(trained, "table", lambda r: {"steps": r.steps})
     return tuple(m for m in metrics_of(records[0]) if m.key in (*PAPER_COLUMNS, *OURS_ALONE))
 
 
 def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.DataFrame:
     """Returns a row for each of the paper's, in its order, with NaN where nothing was run.
 
-    Columns: row, experiment, seeds; for each metric our mean over seeds, the ends of its 95 %
-    interval (`low`, `high`) and its rank among ours; in "paper ..." columns the printed number.
+    Rows that the paper does not have follow. Columns: row, experiment, seeds; for each metric our
+    mean over seeds, the ends of its 95 % interval (`low`, `high`) and its rank among ours; in
+    "paper ..." columns the printed number.
     The interval is over seeds, with their spread pooled over all runs; where no experiment has
     two seeds, it is that of the mean over photographs.
 
@@ -142,14 +146,19 @@ def ablation_table(table: str, runs: Runs, weights: str | None = None) -> pd.Dat
 
 
 def published_column(table: str, metric: str) -> list[Published]:
-    """Returns what the paper prints in a column of Tables 4 to 7, top to bottom."""
+    """Returns what the paper prints in a column of Tables 4 to 7, a cell for each of our rows."""
+    printed = _printed(table, metric)
+    return [printed.get(label, Published(ABSENT)) for label in rows_of_table(table)]
+
+
+def _printed(table: str, metric: str) -> dict[str, Published]:
     published = load_published()
     column = published[(published["table"] == table) & (published["metric"] == metric)]
-    return list(column["value"])
+    return dict(zip(column["row"], column["value"], strict=True))
 
 
 def orders(table: str, runs: Runs) -> pd.DataFrame:
-    """Returns, for each metric, Kendall's tau between the paper's order and ours.
+    """Returns, for each metric, Kendall's tau between the paper's order and ours of the same rows.
 
     Columns: metric, rows that both have, tau (tau-b where values tie; NaN below two rows), and
     our row labels, best first.
@@ -159,8 +168,9 @@ def orders(table: str, runs: Runs) -> pd.DataFrame:
     ours = ablation_table(table, runs)
     found = []
     for metric in (m for m in metrics_of_runs(runs) if m.key in PAPER_COLUMNS):
-        there = ours[ours[metric.title].notna()]
-        printed = [p.value for p in there[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]]
+        paper = pd.Series([p.value for p in ours[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"]])
+        there = ours[ours[metric.title].notna() & paper.notna()]
+        printed = paper[there.index]
         tau = kendalltau(printed, there[metric.title]).statistic if len(there) > 1 else math.nan
         best = there.sort_values(metric.title + RANK, kind="stable")["row"]
         found.append({"metric": metric.title, "rows": len(there), "tau": tau, "order": list(best)})
@@ -182,13 +192,16 @@ def comparisons(
 
 
 def paper_difference(table: str, first: str, second: str, metric: Metric) -> Published | None:
-    """Returns second minus first as the paper's numbers have it; None where it has none."""
+    """Returns second minus first as the paper's numbers have it; None where it has no such column.
+
+    `ABSENT` where the paper does not have both.
+    """
     if table == READINGS or metric.key not in PAPER_COLUMNS:
         return None
     labels = list(rows_of_table(table))
     column = published_column(table, PAPER_COLUMNS[metric.key])
     change = column[labels.index(second)].value - column[labels.index(first)].value
-    return Published(f"{change:+.{metric.digits}f}")
+    return Published(ABSENT if math.isnan(change) else f"{change:+.{metric.digits}f}")
 
 
 def cell(
@@ -201,15 +214,16 @@ def cell(
     """Returns the mean over the seeds of an experiment in a bin, and the ends of its interval.
 
     NaN without a run. Where no seed has a second one beside it, the interval is over photographs.
+    What is not trained has none over seeds.
     """
     if not group:
         return math.nan, math.nan, math.nan
     mean = sum(run.value(metric, weights, at) for run in group) / len(group)
-    if spread.degrees:
-        half = spread.half_width(len(group))
-        return mean, mean - half, mean + half
     record = group[0].record
-    row = next(row for row in record.metrics[weights or record.weights] if row["bin"] == at)
+    if spread.degrees:
+        half = spread.half_width(len(group)) if record.trained else math.nan
+        return mean, mean - half, mean + half
+    row = next(row for row in record.rows(weights) if row["bin"] == at)
     ends = (row.get(f"{metric.key}{end}") for end in ("_low", "_high"))
     low, high = (math.nan if end is None else float(end) * metric.factor for end in ends)
     return mean, low, high

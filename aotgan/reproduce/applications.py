@@ -23,6 +23,7 @@ from aotgan.data.images import read_image, resize
 from aotgan.data.masks import box_mask
 from aotgan.errors import InputError
 from aotgan.metrics.pixel import WINDOW, measure
+from aotgan.models.classical import SmoothSurface
 from aotgan.models.generator import STRIDE, Generator
 from aotgan.reproduce.edits import Box, Mask, Picture
 from aotgan.reproduce.figures import fill_bytes
@@ -153,31 +154,8 @@ def fill_with_rim(picture: Picture, mask: Mask) -> Picture:
 
 
 def fill_smoothly(picture: Picture, mask: Mask) -> Picture:
-    """Fills a hole with a smooth surface: each pixel the mean of those above, below and beside it.
-
-    That is Laplace's equation, whose solution continues the known pixels around the hole.
-    """
-    from scipy.sparse import coo_array, diags_array
-    from scipy.sparse.linalg import splu
-
-    points = np.argwhere(mask)
-    numbers = np.full(mask.shape, -1)
-    numbers[mask] = np.arange(len(points))
-    known, neighbours = np.zeros((len(points), 3)), np.zeros(len(points))
-    pairs = []
-    for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        beside = points + step
-        inside = np.flatnonzero(((beside >= 0) & (beside < mask.shape)).all(1))
-        beside = beside[inside]
-        neighbours[inside] += 1
-        other = numbers[beside[:, 0], beside[:, 1]]
-        known[inside[other < 0]] += picture[tuple(beside[other < 0].T)]
-        pairs.append(np.stack([inside, other])[:, other >= 0])
-    rows, columns = np.concatenate(pairs, axis=1)
-    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(points),) * 2)
-    filled = picture.copy()
-    filled[mask] = splu((diags_array(neighbours) - links).tocsc()).solve(known).round()
-    return filled
+    """Fills a hole with the smooth surface of `aotgan.models.surface`."""
+    return fill_bytes(SmoothSurface(), picture, mask)
 
 
 def network_filler(network: Generator) -> Filler:

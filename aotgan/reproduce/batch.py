@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aotgan.reproduce.experiments import select
+from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.runs import RECORD, run, run_directory
 from aotgan.reproduce.scales import make_config
@@ -93,8 +93,7 @@ def make_batch(
     Raises:
         InputError: names or values that no run can have, before anything is run.
     """
-    names = select(experiments)
-    jobs = tuple(Job(name, seed) for seed in dict.fromkeys(seeds) for name in names)
+    jobs = tuple(Job(name, seed) for name, seed in runs_of(select(experiments), seeds))
     for job in jobs:
         make_config(job.experiment, scale, job.seed, data)
     return Batch(scale, jobs, out, data)

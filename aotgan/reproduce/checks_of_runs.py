@@ -26,7 +26,7 @@ from aotgan.reproduce.arithmetic import (
     printed,
 )
 from aotgan.reproduce.compare import Comparison, Run, Spread, compare, seed_spread
-from aotgan.reproduce.experiments import select
+from aotgan.reproduce.experiments import EXPERIMENTS, select
 from aotgan.reproduce.mask_borders import RESULT as BORDERS
 from aotgan.reproduce.mask_borders import summarise_borders
 from aotgan.reproduce.measurements import read_result
@@ -65,10 +65,9 @@ class Results:
 
     @cached_property
     def measured(self) -> Sequence[Record]:
-        """Records of everything measured on all mask ratios, AOT-GAN first."""
-        names = (
-            dict.fromkeys((*select(["main"]), *rows_of_table("1").values())) if self.folder else ()
-        )
+        """Records of all networks measured on every mask ratio, AOT-GAN first."""
+        rows = [name for name in rows_of_table("1").values() if EXPERIMENTS[name].trained]
+        names = dict.fromkeys((*select(["main"]), *rows)) if self.folder else ()
         return [
             load_record(path)
             for name in names

@@ -18,7 +18,7 @@ from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
 from aotgan.reproduce.ablation_report import write_ablations
 from aotgan.reproduce.ablations import load_runs
-from aotgan.reproduce.experiments import select
+from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.gallery import Trained, draw_all
 from aotgan.reproduce.model_report import write_models
@@ -33,7 +33,8 @@ from aotgan.reproduce.outputs import (
     tables_with,
 )
 from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, one_of_each_bin, run_directory
+from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, run_directory
+from aotgan.reproduce.samples import one_of_each_bin
 from aotgan.reproduce.scales import get_scale
 from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables
 from aotgan.training.log import read_log
@@ -87,7 +88,8 @@ def finished_runs(
     runs = [
         (folder, record)
         for folder, record in runs
-        if (names is None or record.experiment in names) and (seeds is None or record.seed in seeds)
+        if (names is None or record.experiment in names)
+        and (seeds is None or record.seed in seeds or not record.trained)
     ]
     _check_complete(scale, out, [record for _, record in runs], names, seeds)
     return runs
@@ -146,7 +148,8 @@ def _main_runs(runs: Sequence[tuple[Path, Record]]) -> dict[str, list[tuple[Path
 
 def _copy_record(folder: Path, record: Record, figures: str | Path) -> list[Path]:
     """Copies record, losses and, where there are some, measurements by pair."""
-    sources = (folder / RECORD, folder / LOG, folder / PAIRS)
+    names = (RECORD, LOG, PAIRS) if record.trained else (RECORD, PAIRS)
+    sources = [folder / name for name in names]
     targets = record_files(record.experiment, record.seed)
     return [
         write_atomically(Path(figures) / record.scale / target, source.read_bytes())
@@ -170,14 +173,14 @@ def _check_complete(
 ) -> None:
     found = {(record.experiment, record.seed) for record in records}
     names = experiments or sorted({name for name, _ in found})
+    for name, seed in runs_of(names, seeds or []):
+        if (name, seed) not in found:
+            folder = run_directory(out, scale, name, seed)
+            raise InputError(
+                f"{folder} holds no finished run. Run `aotgan train --experiment {name} "
+                f"--scale {scale} --seed {seed} --out {out}` first."
+            )
     for name in names:
-        for seed in seeds or []:
-            if (name, seed) not in found:
-                folder = run_directory(out, scale, name, seed)
-                raise InputError(
-                    f"{folder} holds no finished run. Run `aotgan train --experiment {name} "
-                    f"--scale {scale} --seed {seed} --out {out}` first."
-                )
         if not any(name == other for other, _ in found):
             raise InputError(f"{Path(out) / scale / name} holds no finished run.")
     if not found:

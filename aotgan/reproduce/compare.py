@@ -4,7 +4,8 @@ Chance enters twice. Another seed gives other weights: that spread is estimated 
 that were run with several seeds, pooled, for they are networks of one kind and two or three seeds
 of one alone say little. Another set of photographs gives other measurements: that is estimated from
 the differences pair by pair, clustered by photograph. A claim about a method needs the first; the
-second alone speaks of these very weights.
+second alone speaks of these very weights. What is not trained is the same for every seed: it has no
+spread between seeds, and each seed of another experiment is compared with its one run.
 """
 
 import math
@@ -33,7 +34,7 @@ class Run:
 
     def value(self, metric: Metric, weights: str | None = None, at: str = ALL) -> float:
         """Mean over the pairs of a bin in the table's unit, of the tables' weights by default."""
-        rows = self.record.metrics[weights or self.record.weights]
+        rows = self.record.rows(weights)
         value = next(row for row in rows if row["bin"] == at).get(metric.key)
         return math.nan if value is None else float(value) * metric.factor
 
@@ -141,7 +142,7 @@ def compare(
         raise InputError("the runs were measured on different pairs and cannot be compared.")
     means = [np.mean([run.value(metric, weights) for run in runs]) for runs in (first, second)]
     difference = float(means[1] - means[0])
-    half = spread.half_width(len(first), len(second))
+    half = spread.half_width(*(len(runs) for runs in (first, second) if runs[0].record.trained))
     mean, error, degrees = _by_photograph(first, second, metric, weights)
     half_images = student(degrees) * error if degrees else math.nan
     return Comparison(
@@ -161,7 +162,7 @@ def _by_photograph(
     first: Sequence[Run], second: Sequence[Run], metric: Metric, weights: str | None
 ) -> tuple[float, float, int]:
     """Mean difference pair by pair over the common seeds, its standard error and freedom."""
-    ours, theirs = ({run.record.seed: run for run in runs} for runs in (first, second))
+    ours, theirs = _by_seed(first, second), _by_seed(second, first)
     common = sorted(ours.keys() & theirs.keys())
     if not common or metric.key not in ours[common[0]].per_image:
         return math.nan, math.nan, 0  # the Frechet distance is no mean over images
@@ -171,9 +172,16 @@ def _by_photograph(
     return clustered_mean(values, tables[0][0]["image"].to_numpy())
 
 
+def _by_seed(runs: Sequence[Run], others: Sequence[Run]) -> dict[int, Run]:
+    """The runs by their seed; the one run of what is not trained for every seed of the others."""
+    if not runs[0].record.trained:
+        return {run.record.seed: runs[0] for run in others}
+    return {run.record.seed: run for run in runs}
+
+
 def _shown(run: Run, weights: str | None) -> pd.DataFrame:
     """The measurements of some weights, by default those that tables show."""
-    return run.per_image[run.per_image["weights"] == (weights or run.record.weights)]
+    return run.per_image[run.per_image["weights"] == run.record.weights_for(weights)]
 
 
 def _p_value(mean: float, error: float, degrees: int) -> float:

@@ -39,7 +39,7 @@ class Cost:
 
 def measure_cost(model: Inpainter, size_px: int) -> Cost:
     """Measures `model.complete` on noise with a centre square as its hole, where the model lies."""
-    device = next(model.parameters()).device
+    device = model.device
     image = torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0)) * 2 - 1
     mask = torch.from_numpy(centre_mask(size_px, size_px)).float()[None, None]
     image, mask = image.to(device), mask.to(device)

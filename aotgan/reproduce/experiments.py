@@ -9,7 +9,8 @@ too, so that only the aggregation differs. "1x1 conv." is the concatenation of s
 nothing else. The other reading of each is declared as an alternative.
 
 Tables 1 and 2 compare AOT-GAN with seven models. Here all models of a table see the same images in
-the same number of steps, each trained by its own published losses and optimiser.
+the same number of steps, each trained by its own published losses and optimiser. Classical
+fillings, which the paper does not have, are rows of the same tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from aotgan.errors import InputError
 
 ABLATION_BINS = ((0.4, 0.5),)  # the masks of Tables 4 to 7
 READINGS = "readings"  # the table of paper against released code, in place of a number
+CLASSICAL = "classical"  # the group of fillings that are not trained
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Experiment:
         title: one line for captions.
         group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code),
             "alternatives" (of rows that the paper leaves open), "applications" (section 4.8),
-            "baselines" (Tables 1 and 2), "study" (Table 3) or "tuned" (departures from the paper
-            that let a short training get farther).
-        rows: (table, row label) pairs that this run feeds, labels as in published.csv.
+            "baselines" and "classical" (Tables 1 and 2), "study" (Table 3) or "tuned" (departures
+            from the paper that let a short training get farther).
+        rows: (table, row label) pairs that this run feeds, labels as in published.csv where the
+            paper has the row.
         subject: "faces", "scenes", "logos" or "objects"; a scale says which image set that is.
         bins: bounds of the hole fractions on which it is measured; None for the paper's six.
         generator: for `aotgan.models.registry.build`; the scale adds how wide it is.
@@ -54,6 +57,11 @@ class Experiment:
     data: Mapping[str, Any] = field(default_factory=dict)
     train_more: float = 1.0
     measure: float = 1.0
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is anything to train; else it is run once, as seed 0."""
+        return self.group != CLASSICAL
 
 
 def _main(name: str, title: str, **settings: Any) -> Experiment:
@@ -115,6 +123,23 @@ def _centre(name: str, label: str, **settings: Any) -> Experiment:
         measure=0.1,
         **settings,
     )
+
+
+def _classical(model: str, label: str) -> tuple[Experiment, Experiment]:
+    """A filling without training, as a row of Tables 1 and 2."""
+    everywhere = Experiment(
+        model,
+        label,
+        CLASSICAL,
+        rows=(("1", label),),
+        subject="scenes",
+        bins=None,
+        generator={"model": model},
+        loss={"objective": "none"},
+    )
+    settings = {"generator": everywhere.generator, "loss": everywhere.loss}
+    centre = _centre(f"{model}-centre", label, **settings)
+    return everywhere, replace(centre, group=CLASSICAL)
 
 
 def _for_study(experiment: Experiment) -> Experiment:
@@ -241,6 +266,9 @@ EXPERIMENTS: dict[str, Experiment] = {
             optim={"learning_rate": 2e-3, "betas": (0.5, 0.999)},
         ),
         _centre("aotgan-centre", "AOT-GAN"),
+        *_classical("telea", "Telea"),
+        *_classical("navier-stokes", "Navier-Stokes"),
+        *_classical("smooth", "Smooth surface"),
         *(_for_study(model) for model in COMPARED if model.name in ("pconv", "gatedconv")),
     )
 }
@@ -270,3 +298,13 @@ def select(names: Iterable[str]) -> list[str]:
             )
         chosen |= dict.fromkeys(members or [name])
     return list(chosen)
+
+
+def runs_of(names: Iterable[str], seeds: Iterable[int]) -> list[tuple[str, int]]:
+    """Returns (experiment, seed) of each run, all of the first seed before any of the next.
+
+    What is not trained is the same for every seed and is run once, as seed 0.
+    """
+    names = list(names)
+    runs = ((name, seed if EXPERIMENTS[name].trained else 0) for seed in seeds for name in names)
+    return list(dict.fromkeys(runs))

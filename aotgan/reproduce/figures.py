@@ -162,10 +162,9 @@ def fill_bytes(
     generator: Inpainter, image: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     """Fills the hole of one photograph: uint8 (H, W, 3) and bool (H, W) to uint8 (H, W, 3)."""
-    device = next(generator.parameters()).device
-    holes = torch.from_numpy(mask)[None, None].float().to(device)  # (1, 1, H, W)
+    holes = torch.from_numpy(mask)[None, None].float().to(generator.device)  # (1, 1, H, W)
     with evaluating(generator):
-        filled = to_uint8(generator.complete(to_tensor(image)[None].to(device), holes))[0]
+        filled = to_uint8(generator.complete(to_tensor(image)[None].to(generator.device), holes))[0]
     return np.where(mask[..., None], filled, image)
 
 

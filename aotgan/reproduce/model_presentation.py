@@ -3,6 +3,7 @@
 Everything is read from the records of finished runs. What was not run yet is said.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -36,7 +37,7 @@ from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, Results, change_in
 from aotgan.reproduce.published import PREFIX
 from aotgan.reproduce.tables import HIGH, LOW
 
-FAR = "#888888"  # of models beside the table
+FAR = "#888888"  # of what the paper's table does not have
 PANELS = {
     "psnr": ("PSNR (dB)", "PSNR_dB"),
     "l1": ("L1 (1e-2)", "L1_1e-2"),
@@ -97,7 +98,9 @@ class ModelResults(Results):
         return Note("\n".join(lines)) if lines else self._missing
 
     def by_bin(self, metric: str = "psnr") -> Figure | Note:
-        """Draws a metric over the size of the hole, ours beside the paper's; others' grey.
+        """Draws a metric over the size of the hole, ours beside the paper's.
+
+        Grey are the rows that the paper does not have, and models from elsewhere.
 
         Args:
             metric: "psnr", "l1" or "ssim".
@@ -111,18 +114,19 @@ class ModelResults(Results):
         with house_style():
             figure = Drawing(figsize=(9.6, 3.2), layout="constrained")
             ours, paper = figure.subplots(1, 2)
-            styles, colours = cycle(("--", ":", "-.")), cycle(COLOURS)
+            styles, colours = cycle(("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))), cycle(COLOURS)
             for row, group in frame.groupby("row", sort=False):
                 x = group["bin"].map(at).to_numpy()
                 known = group[title].notna().to_numpy()
                 label = row if known.any() else f"{row} (not run)"
                 line = group[known]
-                other = row in self.others
+                values = [value.value for value in group[f"{PREFIX} {printed}"]]
+                other = all(map(math.isnan, values))
                 colour, style = (FAR, next(styles)) if other else (next(colours), "-")
                 ours.plot(
                     x[known],
                     line[title],
-                    style,
+                    linestyle=style,
                     marker="o",
                     ms=3.5,
                     lw=1.2,
@@ -132,7 +136,6 @@ class ModelResults(Results):
                 ours.vlines(x[known], line[title + LOW], line[title + HIGH], color=colour, lw=1.2)
                 if other:
                     continue
-                values = [value.value for value in group[f"{PREFIX} {printed}"]]
                 paper.plot(x, values, "o-", ms=3.5, lw=1.2, color=colour)
             ours.set(title=f"ours, scale {self.scale}", ylabel=title)
             paper.set(title="the paper, Places2 at 512 px")

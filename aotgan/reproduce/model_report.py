@@ -36,6 +36,7 @@ from aotgan.reproduce.model_tables import (
     model_comparisons,
     model_table,
     model_titles,
+    untrained,
 )
 from aotgan.reproduce.others import ELSEWHERE, Others
 from aotgan.reproduce.outputs import file_stem
@@ -105,12 +106,13 @@ def readable_models(
 ) -> pd.DataFrame:
     """Returns a bin for reading: ours with half of the interval and rank, beside the paper's.
 
-    Models from elsewhere follow, without seeds.
+    What is not trained has no seeds; models from elsewhere follow, without them too.
     """
     frame = model_table(table, runs, weights, others)
     frame = frame[frame["bin"] == at].reset_index(drop=True)
     names = frame["row"].map(model_titles(table, runs)).fillna(frame["row"])
-    seeds = frame["seeds"].astype(str).mask(frame["experiment"] == ELSEWHERE, "-")
+    without = frame["row"].isin(untrained(table, runs)) | (frame["experiment"] == ELSEWHERE)
+    seeds = frame["seeds"].astype(str).mask(without, "-")
     shown: dict[str, object] = {"model": names, "seeds": seeds}
     for metric in metrics_of_runs(runs):
         columns = (frame[metric.title + end] for end in ("", HIGH, RANK))
@@ -149,11 +151,18 @@ def _notes(table: str, runs: Runs) -> Iterator[str]:
         "zero. The interval and p over photographs are of these very weights, pair by pair. "
         f"{NOT_CORRECTED}"
     )
+    classical = untrained(table, runs)
+    if classical:
+        yield (
+            f"{', '.join(classical)}: not in the paper and not trained, so that one run stands for "
+            "every seed, without an interval over seeds. Against it the interval over seeds is of "
+            f"{OURS}'s alone, and each of its seeds is compared pair by pair with the same fills."
+        )
     yield (
-        "Every model was trained here, on the same images in the same number of steps and batch "
-        "size, by its own published losses and optimiser. The paper does not say how it had the "
-        "others trained; its numbers are of Places2 (Table 1) and ImageNet (Table 2) at 512 px. "
-        "Only orders can be compared with ours."
+        f"Every {'other ' if classical else ''}model was trained here, on the same images in the "
+        "same number of steps and batch size, by its own published losses and optimiser. The paper "
+        "does not say how it had the others trained; its numbers are of Places2 (Table 1) and "
+        "ImageNet (Table 2) at 512 px. Only orders can be compared with ours."
     )
     found = frechet_improvement(table, runs, BIN_OF_ABSTRACT) if table == "1" else None
     if found is not None:

@@ -1,7 +1,8 @@
 """Tables 1 and 2: AOT-GAN beside the models that section 4.2 compares it with, bin by bin.
 
 Built from records alone; the same records give the same bytes. Every model of a table has seen the
-same images and is measured on the same pairs.
+same images and is measured on the same pairs. Classical fillings, which are not trained, stand
+below the paper's rows.
 """
 
 import json
@@ -25,7 +26,7 @@ from aotgan.reproduce.ablations import (
 )
 from aotgan.reproduce.compare import Comparison, Run, compare, seed_spread
 from aotgan.reproduce.others import Others, other_rows
-from aotgan.reproduce.published import PREFIX, Published, load_published
+from aotgan.reproduce.published import ABSENT, PREFIX, Published, load_published
 from aotgan.reproduce.tables import HIGH, LOW
 
 OURS = "AOT-GAN"
@@ -59,8 +60,8 @@ def model_table(
 
     Columns: row, bin, experiment, seeds; for each metric our mean over seeds, the ends of its 95 %
     interval over seeds (their spread pooled over the table's models; over photographs where no
-    model has two) and its rank in the bin; in "paper ..." columns the printed number, "-" where the
-    paper has none.
+    model has two; none for what is not trained) and its rank in the bin; in "paper ..." columns the
+    printed number, "-" where the paper has none.
 
     Args:
         table: "1" or "2".
@@ -89,7 +90,7 @@ def model_table(
         name = PAPER_COLUMNS[metric.key]
         printed = _printed(table, name)
         column = [
-            printed.get((row, at), Published("-"))
+            printed.get((row, at), Published(ABSENT))
             for row, at in zip(frame["row"], frame["bin"], strict=True)
         ]
         frame[f"{PREFIX} {name}"] = pd.Series(column, dtype=object)
@@ -115,14 +116,16 @@ def frechet_improvement(table: str, runs: Runs, at: str) -> tuple[str, float, fl
     """How much lower AOT-GAN's Frechet distance is in a bin, as the abstract computes 38.60 %.
 
     Returns:
-        The best other model by that distance among ours, our 1 - AOT-GAN / other, and the paper's
-        own for the best other among its numbers; None unless AOT-GAN and another were run.
+        The best other model by that distance among our runs of the paper's rows, our
+        1 - AOT-GAN / other, and the paper's own for the best other among its numbers; None unless
+        AOT-GAN and another were run.
     """
     fd = next((m for m in metrics_of_runs(runs) if m.key == "fd"), None)
     frame = model_table(table, runs)
     if fd is None:
         return None
     there = frame[(frame["bin"] == at) & frame[fd.title].notna()]
+    there = there[there["row"].isin({row for row, _ in _printed(table, "FID")})]
     ours = {
         str(row): float(value) for row, value in zip(there["row"], there[fd.title], strict=True)
     }
@@ -148,8 +151,15 @@ def cost_table(table: str, runs: Runs) -> pd.DataFrame:
             record = runs[name][0].record
             cost = {title: record.cost.get(key, math.nan) for key, title in COSTS.items()}
             cost["parameters (M)"] /= 1e6
-            rows.append({"row": row} | cost | {"training (images/s)": record.images_per_s})
+            rate = record.images_per_s if record.trained else math.nan
+            rows.append({"row": row} | cost | {"training (images/s)": rate})
     return pd.DataFrame(rows)
+
+
+def untrained(table: str, runs: Runs) -> list[str]:
+    """Returns the labels of the rows that were run without any training."""
+    rows = rows_of_table(table).items()
+    return [row for row, name in rows if name in runs and not runs[name][0].record.trained]
 
 
 def departures(table: str, runs: Runs) -> dict[str, tuple[str, ...]]:

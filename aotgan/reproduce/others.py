@@ -13,7 +13,7 @@ import pandas as pd
 
 from aotgan.errors import InputError
 from aotgan.reproduce.ablations import PAPER_COLUMNS, RANK, rows_of_table
-from aotgan.reproduce.published import PREFIX, Published
+from aotgan.reproduce.published import ABSENT, PREFIX, Published
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.tables import HIGH, LOW, Metric, summary
 
@@ -81,6 +81,6 @@ def other_rows(others: Others, metrics: Sequence[Metric]) -> pd.DataFrame:
                 row |= dict(zip(ends, summary([cell], metric), strict=True))
                 row[metric.title + RANK] = math.nan
                 if metric.key in PAPER_COLUMNS:
-                    row[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"] = Published("-")
+                    row[f"{PREFIX} {PAPER_COLUMNS[metric.key]}"] = Published(ABSENT)
             rows.append(row)
     return pd.DataFrame(rows)

@@ -72,6 +72,7 @@ def figure_files(experiments: Iterable[str]) -> list[str]:
 
 
 def record_files(experiment: str, seed: int | str) -> list[str]:
-    """Returns the files that a run leaves: its record, its losses, its measurements by pair."""
+    """Returns the files that a run leaves: record, losses of a training, measurements by pair."""
     stem = f"{RECORDS}/{experiment}-seed{seed}"
-    return [f"{stem}.json", f"{stem}.csv", f"{stem}{PAIRS_SUFFIX}"]
+    losses = [f"{stem}.csv"] if EXPERIMENTS[experiment].trained else []
+    return [f"{stem}.json", *losses, f"{stem}{PAIRS_SUFFIX}"]

@@ -204,7 +204,7 @@ class TableResults(Results):
         tally: Counter[tuple[bool, bool]] = Counter()
         for first, second, ours in self._comparisons:
             printed = paper_difference(self.table, first, second, ours.metric)
-            if printed is not None and printed.value:  # its digits tell the two rows apart
+            if printed is not None and abs(printed.value) > 0:  # its digits tell the rows apart
                 agrees = printed.value * ours.difference > 0
                 tally[ours.verdict in RESOLVED, agrees] += 1
         total, same = sum(tally.values()), tally[True, True] + tally[False, True]

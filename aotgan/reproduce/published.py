@@ -5,6 +5,7 @@ which is no float: it can be shown and compared by eye, but not averaged, plotte
 column of measurements by accident. `check_columns` refuses tables that mix the two.
 """
 
+import math
 from dataclasses import dataclass
 from importlib import resources
 
@@ -13,18 +14,19 @@ import pandas as pd
 from aotgan.errors import InputError
 
 PREFIX = "paper"  # how a column of published numbers must be called
+ABSENT = "-"  # where the paper prints nothing
 
 
 @dataclass(frozen=True)
 class Published:
     """A number that the paper prints; `value` is the way to compute with it, on purpose."""
 
-    printed: str  # with the paper's digits
+    printed: str  # with the paper's digits, or `ABSENT`
 
     @property
     def value(self) -> float:
-        """The number."""
-        return float(self.printed)
+        """The number, NaN where the paper prints none."""
+        return math.nan if self.printed == ABSENT else float(self.printed)
 
     def __str__(self) -> str:
         return self.printed

@@ -23,7 +23,17 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 
 FORMAT = 1
-PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "scikit-image", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchmetrics",
+    "lightning",
+    "numpy",
+    "scikit-image",
+    "pillow",
+    "opencv-python-headless",
+)
+DECIDING = ("data", "losses", "metrics", "models", "training")  # what a measured number depends on
 
 
 @dataclass(frozen=True)
@@ -34,15 +44,18 @@ class Record:
         experiment, scale, seed: which run it is.
         config: the full training configuration; of a folder, its name alone (`portable`).
         features: the network behind perceptual and style loss.
-        steps, images_seen: how far it was trained; `config` says how far it was to be.
+        steps, images_seen: how far it was trained; `config` says how far it was to be. 0 for a
+            filling that is not trained.
         train_seconds: training time, resumes included.
         images_per_s: median throughput of training.
-        data: training set: name, number of images, hash of its listing.
+        data: training set: name, number of images, hash of its listing. Of what is not trained it
+            is the one that the models beside it see.
         evaluation: set, pairs and manifest hash of what it was measured on.
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
         cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
-        environment: device, threads, peak memory, package versions, hash of the code.
+        environment: device, threads, peak memory, package versions, hash of the code
+            (`code_hash`).
     """
 
     experiment: str
@@ -77,6 +90,22 @@ class Record:
     def weights(self) -> str:
         """The weights that tables show: the moving average where it was kept."""
         return "ema" if "ema" in self.metrics else "raw"
+
+    @property
+    def trained(self) -> bool:
+        """Whether the numbers depend on a training; else they are the same for every seed."""
+        return self.steps > 0
+
+    def weights_for(self, asked: str | None) -> str:
+        """The weights asked for, "raw" or "ema", by default those that tables show.
+
+        What is not trained has one measurement, which stands for either.
+        """
+        return asked if asked and self.trained else self.weights
+
+    def rows(self, weights: str | None = None) -> list[dict[str, Any]]:
+        """Returns the measurements, one row a bin; argument as `weights_for`."""
+        return self.metrics[self.weights_for(weights)]
 
 
 def save_record(record: Record, path: str | Path) -> Path:
@@ -130,10 +159,15 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def code_hash() -> str:
-    """SHA-256 over the package's Python sources: names and contents, in order."""
+    """SHA-256 over the sources that decide a run's numbers: names and contents, in order.
+
+    Models, losses, data, metrics and training. `aotgan.reproduce` stays out, so that a table drawn
+    anew does not orphan the records it is made from: what it decides (configuration, pairs,
+    protocol) stands in the record itself.
+    """
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
+    for file in sorted(file for part in DECIDING for file in (root / part).rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 

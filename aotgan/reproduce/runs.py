@@ -2,10 +2,10 @@
 
 A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
 `samples.png`, and, when it is finished, `record.json` and `pairs.csv`, the measurements of each
-image-mask pair. The same call goes on where it stopped.
+image-mask pair, and what `aotgan.reproduce.kept` keeps. The same call goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,9 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
-from torchvision.utils import make_grid, save_image
 
+from aotgan.data.catalogue import ImageSet
 from aotgan.data.catalogue import load as load_images
-from aotgan.data.images import to_tensor
 from aotgan.data.manifest import Manifest, make_manifest
 from aotgan.data.masks import RATIO_BINS
 from aotgan.data.sources import CATALOGUE
@@ -27,9 +25,11 @@ from aotgan.files import write_atomically
 from aotgan.losses.lite0 import NAME as LITE0
 from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.report import Evaluation, Keep, evaluate
-from aotgan.models.inpainter import Inpainter, erase, evaluating
+from aotgan.models.inpainter import Inpainter, evaluating
+from aotgan.models.registry import build
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.experiments import get_experiment
+from aotgan.reproduce.kept import by_weights, keep_halves, measure_and_keep
 from aotgan.reproduce.records import (
     Record,
     environment,
@@ -38,11 +38,13 @@ from aotgan.reproduce.records import (
     rows_of,
     save_record,
 )
+from aotgan.reproduce.samples import save_samples
 from aotgan.reproduce.scales import get_scale, make_config
 from aotgan.training.config import TrainConfig, changes, with_defaults
-from aotgan.training.devices import RunOptions, check_processes
+from aotgan.training.devices import RunOptions, check_processes, is_first_process
 from aotgan.training.log import read_log
-from aotgan.training.loop import Trainer
+from aotgan.training.loop import Trainer, prepare
+from aotgan.training.recipe import NO_FEATURES
 
 RECORD = "record.json"
 PAIRS = "pairs.csv"
@@ -70,7 +72,7 @@ def run(
     """Trains and evaluates one run, or goes on with it, or returns its finished record.
 
     A run that a time limit ended goes on when it is called with a longer limit or none, and a
-    finished one when it is called with more steps.
+    finished one when it is called with more steps. A classical filling is measured alone.
 
     Args:
         experiment: a name of `aotgan.reproduce.experiments.EXPERIMENTS`.
@@ -101,16 +103,14 @@ def run(
         return done
     check_processes(config, options)
     embedding_of(config.loss.features)  # its network is missed now, not after the training
-    what = get_experiment(experiment)
-    manifest = evaluation_manifest(
-        config.data.name,
-        config.data.size_px,
-        scale,
-        data_root,
-        what.bins,
-        config.data.masks,
-        what.measure,
-    )
+    manifest = manifest_of(experiment, scale, config, data_root)
+    if not get_experiment(experiment).trained:
+        if not is_first_process():
+            return None
+        record, per_image = measure_untrained(
+            config, manifest, experiment, scale, directory, options, data_root
+        )
+        return _written(directory, record, per_image)
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -125,6 +125,11 @@ def run(
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
         return None
     record, per_image = measure(trainer, manifest, experiment, scale)
+    keep_halves(directory)
+    return _written(directory, record, per_image)
+
+
+def _written(directory: Path, record: Record, per_image: pd.DataFrame) -> Record:
     write_atomically(directory / PAIRS, pairs_csv(per_image))
     save_record(record, directory / RECORD)
     return record
@@ -159,6 +164,16 @@ def finished_record(
     return record if late or record.steps >= config.steps else None
 
 
+def manifest_of(
+    experiment: str, scale: str, config: TrainConfig, data_root: str | Path | None = None
+) -> Manifest:
+    """Returns the image-mask pairs on which a run is measured."""
+    what, data = get_experiment(experiment), config.data
+    return evaluation_manifest(
+        data.name, data.size_px, scale, data_root, what.bins, data.masks, what.measure
+    )
+
+
 def evaluation_manifest(
     data: str,
     size_px: int,
@@ -181,41 +196,95 @@ def evaluation_manifest(
 def measure(
     trainer: Trainer, manifest: Manifest, experiment: str, scale: str
 ) -> tuple[Record, pd.DataFrame]:
-    """Evaluates a trained run, raw weights and moving average.
+    """Evaluates a trained run, raw weights and moving average, and keeps the fills of both.
 
     Returns:
         Its record, and the measurements of each pair: weights ("raw", "ema"), then the columns of
         `aotgan.metrics.report.Evaluation.per_image`.
     """
-    config, device = trainer.config, trainer.fabric.device
     networks = {"raw": trainer.recipe.generator}
     if trainer.average is not None:
         networks["ema"] = trainer.averaged
-    show = trainer.options.progress == "bar"
-    results = {
-        name: evaluate_generator(network, manifest, config.loss.features, device, show)
-        for name, network in networks.items()
-    }
     rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
-    per_image = pd.concat({name: result.per_image for name, result in results.items()})
-    record = Record(
+    return _measured(
+        networks,
+        trainer.config,
+        trainer.images,
+        manifest,
+        trainer.directory,
+        trainer.fabric.device,
+        trainer.options.progress == "bar",
+        trainer.fabric.world_size,
         experiment=experiment,
         scale=scale,
-        seed=config.seed,
-        config=portable(config.to_dict()),
         features=trainer.recipe.features_name,
         steps=trainer.step,
-        images_seen=trainer.step * config.optim.batch_size,
+        images_seen=trainer.step * trainer.config.optim.batch_size,
         train_seconds=round(trainer.seconds, 3),
         images_per_s=round(median(rates), 2) if rates else 0.0,
+    )
+
+
+def measure_untrained(
+    config: TrainConfig,
+    manifest: Manifest,
+    experiment: str,
+    scale: str,
+    directory: Path,
+    options: RunOptions,
+    data_root: str | Path | None = None,
+) -> tuple[Record, pd.DataFrame]:
+    """Evaluates a classical filling; result as `measure`, of 0 steps."""
+    prepare(directory)
+    return _measured(
+        {"raw": build(config.generator)},
+        config,
+        load_images(config.data.name, "train", data_root),
+        manifest,
+        directory,
+        torch.device("cpu"),  # where OpenCV computes
+        options.progress == "bar",
+        experiment=experiment,
+        scale=scale,
+        features=NO_FEATURES,
+        steps=0,
+        images_seen=0,
+        train_seconds=0.0,
+        images_per_s=0.0,
+    )
+
+
+def _measured(
+    networks: Mapping[str, Inpainter],
+    config: TrainConfig,
+    images: ImageSet,
+    manifest: Manifest,
+    directory: Path,
+    device: torch.device,
+    show: bool,
+    processes: int = 1,
+    **about: Any,
+) -> tuple[Record, pd.DataFrame]:
+    """Evaluates networks, "raw" and perhaps "ema"; `about` are the record's other fields."""
+    features = config.loss.features
+    results = measure_and_keep(
+        networks,
+        manifest,
+        directory,
+        lambda network, keep: evaluate_generator(network, manifest, features, device, show, keep),
+    )
+    record = Record(
+        **about,
+        seed=config.seed,
+        config=portable(config.to_dict()),
         data={
-            "name": trainer.images.name,
+            "name": images.name,
             "split": "train",
-            "images": len(trainer.images),
-            "manifest_sha256": trainer.images.manifest_hash,
+            "images": len(images),
+            "manifest_sha256": images.manifest_hash,
         },
         evaluation={
-            "name": trainer.images.name,
+            "name": images.name,
             "split": "test",
             "images": len(manifest.image_digests),
             "pairs": len(manifest),
@@ -224,16 +293,20 @@ def measure(
         },
         protocol=results["raw"].protocol,
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},
-        environment=environment(device) | {"processes": trainer.fabric.world_size},
+        environment=environment(device) | {"processes": processes},
         cost=cost_of(networks["raw"], manifest.size),
     )
-    return record, per_image.rename_axis(["weights", None]).reset_index(level="weights")
+    return record, by_weights(results)
 
 
 def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
     """Returns what one image of this side costs, for the record."""
     with evaluating(network):
-        return cost_row(network, size_px)
+        cost = cost_row(network, size_px)
+    if cost["parameters"]:
+        return cost
+    # A filling may compute outside of PyTorch, where neither products nor memory are counted.
+    return {key: cost[key] for key in ("parameters", "seconds")}
 
 
 def pairs_csv(per_image: pd.DataFrame) -> str:
@@ -261,44 +334,3 @@ def evaluate_generator(
 def embedding_of(features: str, device: str | torch.device = "cpu") -> Embedding:
     """Returns FID's network where the losses have VGG-19, else the losses' own."""
     return Embedding("inception" if features == "imagenet" else features, device=device)
-
-
-def save_samples(
-    trainer: Trainer,
-    manifest: Manifest,
-    path: Path,
-    then: Callable[[Trainer], None] | None = None,
-) -> None:
-    """Writes a picture of held-out images: masked, filled by the averaged weights, original."""
-    if not trainer.fabric.is_global_zero:
-        return
-    grid = sample_grid(trainer.averaged, one_of_each_bin(manifest), trainer.fabric.device)
-    write_atomically(path, lambda file: save_image(grid, file, format="png"))
-    if then is not None:
-        then(trainer)
-
-
-def one_of_each_bin(manifest: Manifest) -> Manifest:
-    """Returns a pair of each bin, each of another photograph where there are enough."""
-    of_bin = [[pair for pair in manifest.pairs if pair.bin == label] for label in manifest.bins]
-    return replace(manifest, pairs=tuple(p[i % len(p)] for i, p in enumerate(of_bin)))
-
-
-@torch.no_grad()
-def sample_grid(
-    generator: Inpainter, cases: Iterable[tuple[Any, Any, Any]], device: str | torch.device = "cpu"
-) -> Tensor:
-    """Returns a picture (3, h, w) in [0, 1] with one column a case: masked, filled, original.
-
-    Args:
-        generator: the network.
-        cases: (image uint8 (H, W, 3), mask bool (H, W), anything) of one size.
-        device: where the generator is.
-    """
-    cases = list(cases)
-    image = torch.stack([to_tensor(case[0]) for case in cases]).to(device)  # (B, 3, H, W)
-    mask = torch.stack([torch.from_numpy(case[1])[None].float() for case in cases]).to(device)
-    with evaluating(generator):
-        filled = generator.complete(image, mask)
-    rows = torch.cat([erase(image, mask, 1.0), filled, image])
-    return make_grid((rows + 1) / 2, nrow=len(cases), padding=2, pad_value=1.0).cpu()

@@ -163,9 +163,16 @@ def make_config(
         seed: of weights, crops and masks; runs of equal seed see equal batches.
         data: image set or folder, instead of the scale's.
         steps: training steps, instead of the scale's.
+
+    Raises:
+        InputError: unknown names, values that no run can have, or steps or a seed of a filling that
+            is not trained.
     """
     what, size = get_experiment(experiment), get_scale(scale)
-    steps = round(size.steps * what.train_more) if steps is None else steps
+    if not what.trained and seed:
+        raise InputError(f"seed={seed}: {experiment} is the same for every seed. Give 0.")
+    planned = round(size.steps * what.train_more) if what.trained else 0
+    steps = planned if steps is None else steps
     images = DataConfig(name=data or size.sets[what.subject], size_px=size.size_px)
     return TrainConfig(
         generator=_model(what.generator, size),

@@ -26,7 +26,12 @@ from aotgan.training.config import with_defaults
 
 CHECK_SCALE = "smoke"
 CHECK_LABEL = "pipeline check"  # what every table of that scale is called
-HOLES = {"free-form": "free-form masks", "boxes": "rectangles", "centre": "centre squares"}
+HOLES = {
+    "free-form": "free-form masks",
+    "thick": "thick masks",
+    "boxes": "rectangles",
+    "centre": "centre squares",
+}
 LOW, HIGH = " low", " high"
 
 
@@ -165,6 +170,9 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
         "every run."
     )
     for group in groups:
+        if not group[0].trained:
+            yield f"{group[0].experiment}: not trained, the same for every seed."
+            continue
         record, seeds = group[0], ", ".join(str(record.seed) for record in group)
         word = "seed" if len(group) == 1 else f"{len(group)} seeds:"
         average = "moving average of the weights" if record.weights == "ema" else "final weights"
@@ -246,7 +254,7 @@ def check_equal(
     Raises:
         InputError: names two records and the fact.
     """
-    first = facts(records[0])
+    first = facts(records[0]) if records else {}
     for record in records[1:]:
         other = facts(record)
         for name in first:

@@ -29,7 +29,7 @@ def _ratios(step: Step, image: Tensor, mask: Tensor) -> dict[str, float]:
     with torch.no_grad():
         prediction = step.generator(erase(image, mask, step.generator.fill), mask)
     prediction.requires_grad_()
-    losses = step.reconstruction_losses(image, prediction, composite(image, prediction, mask))
+    losses = step.reconstruction_losses(image, prediction, composite(image, prediction, mask), mask)
     norms = {}
     for name, value in losses.items():
         weighted = getattr(step.config.loss, name) * value

@@ -16,7 +16,7 @@ from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.losses.features import FEATURES, VGG_WIDTH, check_width
 from aotgan.models.blocks import check_choice
-from aotgan.models.registry import AOT_GAN, model_class, split_config
+from aotgan.models.registry import AOT_GAN, CLASSICAL, model_class, split_config
 from aotgan.training.schedule import SCHEDULES
 
 NO_ADVERSARY = "none"
@@ -30,7 +30,7 @@ class DataConfig:
 
     name: str = "bundled"  # an entry of the catalogue, or a folder
     size_px: int = 512  # side of the square training images
-    masks: str = "free-form"  # "free-form", "boxes", "centre" or a folder of mask files
+    masks: str = "free-form"  # also "thick", "boxes", "centre" or a folder of mask files
     mask_ratio: tuple[float, float] = (0.01, 0.6)  # hole fraction of the training masks
     border_fraction: float = 0.5  # share of the masks whose hole may touch the border
     crop_scale: tuple[float, float] = (0.5, 1.0)  # area of the random crop; released (0.08, 1)
@@ -89,8 +89,7 @@ class TrainConfig:
             _check_types(part)
         model, options = split_config(self.generator)
         _check_names(model, options, inspect.signature(model_class(model)).parameters)
-        own = (*OBJECTIVES, NO_ADVERSARY) if model == AOT_GAN else (PUBLISHED,)
-        check_choice("objective", self.loss.objective, own)
+        check_choice("objective", self.loss.objective, _objectives(model))
         check_choice("features", self.loss.features, FEATURES)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("schedule", self.optim.schedule, SCHEDULES)
@@ -112,6 +111,13 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
         """Rebuilds a configuration; an unknown name is an InputError that lists the valid ones."""
         return _build(cls, values)
+
+
+def _objectives(model: str) -> tuple[str, ...]:
+    """The objectives that a model can be trained by."""
+    if model == AOT_GAN:
+        return (*OBJECTIVES, NO_ADVERSARY)
+    return (NO_ADVERSARY,) if model in CLASSICAL else (PUBLISHED,)
 
 
 def _build(kind: Any, values: Mapping[str, Any]) -> Any:
@@ -169,8 +175,11 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _check_limits(config: TrainConfig) -> None:
     loss, optim = config.loss, config.optim
+    model = split_config(config.generator)[0]
+    if model in CLASSICAL and config.steps:
+        raise InputError(f"steps={config.steps}: {model} is not trained. Give 0.")
     for name, value, low in (
-        ("steps", config.steps, 1),
+        ("steps", config.steps, 0 if model in CLASSICAL else 1),
         ("discriminator_width", config.discriminator_width, 1),
         ("batch_size", optim.batch_size, 1),
         ("seed", config.seed, 0),

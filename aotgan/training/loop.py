@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.dataset import SampleOrder, TrainingSamples
 from aotgan.errors import InputError
-from aotgan.files import check_writable
+from aotgan.files import check_writable, remove_leftovers
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
 from aotgan.training.checkpoint import load_state, not_finite, save_state
@@ -285,6 +285,4 @@ def prepare(directory: Path) -> None:
         InputError: it cannot be made or written.
     """
     check_writable(directory)
-    for name in (STATE, WEIGHTS, EMA_WEIGHTS):
-        for leftover in directory.glob(f".{name}.*"):
-            leftover.unlink(missing_ok=True)
+    remove_leftovers(directory)

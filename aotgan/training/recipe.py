@@ -194,6 +194,13 @@ class Recipe(ABC):
 
 
 def make_recipe(config: TrainConfig, fabric: Fabric, options: RunOptions | None = None) -> Recipe:
-    """Returns the recipe of the model that a configuration names, its networks untrained."""
-    module, kind = _HOMES[split_config(config.generator)[0]].split(":")
+    """Returns the recipe of the model that a configuration names, its networks untrained.
+
+    Raises:
+        InputError: a filling that is not trained, or what the recipe refuses.
+    """
+    model = split_config(config.generator)[0]
+    if model not in _HOMES:
+        raise InputError(f"{model} is not trained: measure it as it is (aotgan evaluate).")
+    module, kind = _HOMES[model].split(":")
     return getattr(import_module(module), kind)(config, fabric, options)

@@ -88,6 +88,8 @@ def test_raw_outputs_need_a_word(place, aotgan):
         (f"{FILES} --scale smoke", "of no use with --real"),
         (f"{FILES} --data bundled", "of no use with --real"),
         (f"{FILES} --bins 1-10%", "of no use with --real"),
+        (f"{FILES} --mask-kind thick", "--mask-kind: of no use with --real"),
+        ("evaluate --mask-kind deep", "mask-kind='deep': choose one of free-form, thick, boxes"),
         ("evaluate --bins 1-3%", "bins='1-3%': choose one of 1-10%, 10-20%"),
         ("evaluate --csv real", "real is a folder: give a file's name, real/table.csv say"),
         ("evaluate --save-fills new --out new/record", "new/record is to be written there as well"),
@@ -173,6 +175,17 @@ def test_pairs_alone_are_written_and_nothing_is_measured(place, aotgan):
         "40-50%",
         "all",
     ]
+
+
+def test_the_holes_can_be_of_another_kind(place, aotgan):
+    words = "evaluate --bins 40-50% --mask-kind thick"
+    assert aotgan(f"{words} --save-pairs pairs")[0] == 0
+    manifest = runs.evaluation_manifest("bundled", 64, "smoke", None, [(0.4, 0.5)], "thick")
+    written = [np.array(Image.open(file)) > 0 for file in sorted(place.glob("pairs/masks/*"))]
+    assert all((a == b).all() for a, (_, b, _) in zip(written, manifest, strict=True))
+    assert aotgan(f"{words} --pred pairs/photographs --out results")[0] == 0
+    about = json.loads((place / "results/evaluation.json").read_text())["evaluation"]
+    assert about["masks"] == "thick" and about["manifest_sha256"] == manifest.hash
 
 
 def test_fills_are_measured_by_the_scales_distance_and_raw_only_if_asked(

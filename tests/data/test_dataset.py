@@ -182,16 +182,19 @@ def test_bins_are_cut_to_the_bounds(noise):
     assert bins(0.62, 0.7) == [(0.62, 0.7)] and bins(0.5, 0.7) == [(0.5, 0.7)]
 
 
+@pytest.mark.parametrize("masks", ["free-form", "thick"])
 @pytest.mark.parametrize("bounds", [(0.3, 0.4), (0.35, 0.37), (0.15, 0.45), (0.62, 0.7)])
-def test_mask_ratio_bounds_hold(noise, bounds):
-    samples = TrainingSamples(noise, SIZE, 0, mask_ratio=bounds, border_fraction=1)
+def test_mask_ratio_bounds_hold(noise, bounds, masks):
+    samples = TrainingSamples(noise, SIZE, 0, mask_ratio=bounds, border_fraction=1, masks=masks)
     ratios = [float(samples[n][1].mean()) for n in range(30)]
     assert bounds[0] <= min(ratios) and max(ratios) <= bounds[1]
 
 
-def test_border_fraction_decides_about_the_border(noise):
+@pytest.mark.parametrize("masks", ["free-form", "thick"])
+def test_border_fraction_decides_about_the_border(noise, masks):
     for fraction, expected in ((0.0, False), (1.0, True)):
-        samples = TrainingSamples(noise, 64, 0, mask_ratio=(0.4, 0.5), border_fraction=fraction)
+        ratio, kind = (0.4, 0.5), {"border_fraction": fraction, "masks": masks}
+        samples = TrainingSamples(noise, 64, 0, mask_ratio=ratio, **kind)
         edges = [bool(samples[n][1][0, :6].any()) for n in range(10)]
         assert any(edges) == expected
 

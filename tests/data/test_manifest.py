@@ -8,7 +8,7 @@ from PIL import Image
 
 from aotgan.data.images import load_square, read_image, resize
 from aotgan.data.manifest import Manifest, make_manifest
-from aotgan.data.masks import RATIO_BINS, centre_mask, fit_mask, read_mask
+from aotgan.data.masks import RATIO_BINS, centre_mask, fit_mask, read_mask, thick_mask
 from aotgan.errors import InputError
 
 BINS = ((0.1, 0.2), (0.5, 0.6))
@@ -96,18 +96,20 @@ def test_masks_differ_from_pair_to_pair(photos):
     assert len({pair.seed for pair in manifest.pairs}) == 16
 
 
-def test_border_is_allowed_for_every_second_mask_or_as_asked(photos):
-    kinds = [p.mask for p in make_manifest(photos, 64, BINS, 4).pairs]
-    assert kinds == ["free-form", "free-form-no-border"] * 4
-    for border, kind in ((True, "free-form"), (False, "free-form-no-border")):
-        manifest = make_manifest(photos, 64, BINS, 6, border=border)
+@pytest.mark.parametrize("masks", ["free-form", "thick"])
+def test_border_is_allowed_for_every_second_mask_or_as_asked(photos, masks):
+    kinds = [p.mask for p in make_manifest(photos, 64, BINS, 4, masks=masks).pairs]
+    assert kinds == [masks, f"{masks}-no-border"] * 4
+    for border, kind in ((True, masks), (False, f"{masks}-no-border")):
+        manifest = make_manifest(photos, 64, BINS, 6, masks=masks, border=border)
         assert {pair.mask for pair in manifest.pairs} == {kind}
         edge = [mask[:6].any() or mask[:, :6].any() for _, mask, _ in manifest]
         assert any(edge) == border
 
 
-def test_json_rebuilds_the_manifest_wherever_the_files_lie(photos, tmp_path):
-    manifest = make_manifest(photos, 32, BINS, 4)
+@pytest.mark.parametrize("masks", ["free-form", "thick"])
+def test_json_rebuilds_the_manifest_wherever_the_files_lie(photos, tmp_path, masks):
+    manifest = make_manifest(photos, 32, BINS, 4, masks=masks)
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in photos:
@@ -163,6 +165,14 @@ def test_mask_files_are_sorted_into_bins(photos, mask_folder):
         make_manifest(photos, 32, ((0.4, 0.5),), masks=mask_folder)
 
 
+def test_thick_masks_are_drawn_from_their_seeds(photos):
+    manifest = make_manifest(photos, 64, [(0.4, 0.5)], 6, masks="thick")
+    for _, mask, pair in manifest:
+        rng, exact = np.random.default_rng(pair.seed), (pair.ratio, pair.ratio)
+        assert np.array_equal(mask, thick_mask(64, 64, exact, rng, pair.mask == "thick"))
+        assert pair.bin == "40-50%" and 0.4 <= mask.mean() <= 0.5
+
+
 def test_centre_holes_are_one_bin(photos):
     manifest = make_manifest(photos, 64, masks="centre")
     assert manifest.bins == ("centre",) and len(manifest) == 3
@@ -200,3 +210,5 @@ def test_impossible_manifests_are_refused(photos, wrong):
         make_manifest(**{"files": photos, "size": 32, **wrong})
     with pytest.raises(InputError, match="no such folder"):
         make_manifest(photos, 32, masks="free form")
+    with pytest.raises(InputError, match="no such folder"):
+        make_manifest(photos, 32, masks="free-form-no-border")

@@ -8,6 +8,7 @@ from PIL import Image
 from skimage.measure import label
 
 from aotgan.data.masks import (
+    DRAWN,
     RATIO_BINS,
     bin_label,
     box_mask,
@@ -35,36 +36,40 @@ def test_a_thousand_masks_lie_inside_their_bin(bounds):
     assert abs(np.std(fractions) - (bounds[1] - bounds[0]) / 12**0.5) < 0.003
 
 
+@pytest.mark.parametrize("kind", DRAWN)
 @pytest.mark.parametrize("bounds", RATIO_BINS)
 @pytest.mark.parametrize("size", [(16, 16), (17, 61), (512, 512)])
-def test_any_size_and_bin_has_masks(bounds, size):
+def test_any_size_and_bin_has_masks(kind, bounds, size):
     for number in range(4):
-        mask = free_form_mask(*size, bounds, rng(2, number), number % 2 == 0)
+        mask = DRAWN[kind](*size, bounds, rng(2, number), number % 2 == 0)
         assert mask.shape == size and mask.dtype == bool
         assert bounds[0] <= mask.mean() <= bounds[1]
 
 
-def test_the_hole_size_can_be_named_to_the_pixel():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_hole_size_can_be_named_to_the_pixel(kind):
     for pixels in (1, 333, 2048, 2450):
         ratio = pixels / 64**2
         for border in (True, False):
-            mask = free_form_mask(64, 64, (ratio, ratio), rng(pixels), border)
+            mask = DRAWN[kind](64, 64, (ratio, ratio), rng(pixels), border)
             assert mask.sum() == pixels
 
 
-def test_masks_depend_on_the_seed_alone():
-    first, again, other = (free_form_mask(96, 64, (0.2, 0.3), rng(s)) for s in (1, 1, 2))
+@pytest.mark.parametrize("kind", DRAWN)
+def test_masks_depend_on_the_seed_alone(kind):
+    first, again, other = (DRAWN[kind](96, 64, (0.2, 0.3), rng(s)) for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_without_border_a_margin_stays_known():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_without_border_a_margin_stays_known(kind):
     for number in range(20):
-        mask = free_form_mask(512, 256, (0.5, 0.6), rng(number), border=False)
+        mask = DRAWN[kind](512, 256, (0.5, 0.6), rng(number), border=False)
         assert not mask[:50].any() and not mask[-50:].any()
         assert not mask[:, :25].any() and not mask[:, -25:].any()
-    touching = [free_form_mask(64, 64, (0.3, 0.4), rng(i))[0].any() for i in range(20)]
-    assert any(touching)
+    touching = [DRAWN[kind](64, 64, (0.3, 0.4), rng(i))[0].any() for i in range(20)]
+    assert any(touching) and not all(touching)
 
 
 def test_holes_are_strokes_and_not_noise():
@@ -78,10 +83,14 @@ def test_holes_are_strokes_and_not_noise():
     assert max(thickness) > 2 * min(thickness) > 3
 
 
+def outline(mask):
+    """Number of pixel edges between hole and known pixels."""
+    return (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
+
+
 def thickness_of(mask):
     """Mean width of the hole, px: twice its area over its outline."""
-    outline = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
-    return 2 * mask.sum() / outline
+    return 2 * mask.sum() / outline(mask)
 
 
 def test_strokes_are_as_thick_as_those_of_liu_et_al(stand_in_data):
@@ -118,19 +127,21 @@ def test_impossible_requests_are_refused(arguments, message):
         free_form_mask(height, width, bounds, rng(0))
 
 
-def test_too_large_for_the_margin_is_refused():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_too_large_for_the_margin_is_refused(kind):
     with pytest.raises(InputError, match="border=True"):
-        free_form_mask(512, 512, (0.6, 0.7), rng(0), border=False)
+        DRAWN[kind](512, 512, (0.6, 0.7), rng(0), border=False)
 
 
-def test_free_form_masks_are_fast_enough():
-    """At least 200 masks a second at 512 px on one free core; here a quarter of that is asked."""
-    free_form_mask(512, 512, (0.5, 0.6), rng(0))
+@pytest.mark.parametrize(("kind", "asked"), [("free-form", 200), ("thick", 50)])
+def test_irregular_masks_are_fast_enough(kind, asked):
+    """So many a second at 512 px on one free core; here a quarter of that is asked."""
+    DRAWN[kind](512, 512, (0.5, 0.6), rng(0))
     start = time.process_time()
     for bounds in RATIO_BINS:
         for number in range(10):
-            free_form_mask(512, 512, bounds, rng(number), number % 2 == 0)
-    assert 60 / (time.process_time() - start) > 50
+            DRAWN[kind](512, 512, bounds, rng(number), number % 2 == 0)
+    assert 60 / (time.process_time() - start) > asked / 4
 
 
 def test_bins_are_named_as_in_the_tables():

@@ -11,7 +11,17 @@ from safetensors.torch import save_file
 
 from aotgan import Generator, InputError, load_generator
 from aotgan.models import weights
-from aotgan.models.weights import import_released, read_metadata, released_name, save_generator
+from aotgan.models.registry import build
+from aotgan.models.weights import (
+    SHIPPED,
+    halve,
+    import_released,
+    load_inpainter,
+    read_metadata,
+    released_name,
+    save_generator,
+)
+from aotgan.reproduce.runs import evaluate_generator, evaluation_manifest
 
 
 def tiny(seed=0, **options):
@@ -46,6 +56,38 @@ def test_saving_is_deterministic(tmp_path):
 def test_precision_of_loaded_weights(saved, loaded, tmp_path):
     path = save_generator(tiny().to(getattr(torch, saved)), tmp_path / "g.safetensors")
     assert {p.dtype for p in load_generator(path).parameters()} == {getattr(torch, loaded)}
+
+
+def test_a_copy_in_half_precision_is_rounded_where_that_is_possible(tmp_path):
+    network = build({"model": "mnps", "width": 2, "features": "random", "feature_width": 2})
+    norm = next(part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    norm.num_batches_tracked += 100_001  # half precision has no such integer
+    norm.running_var *= 1e6  # and no such number
+    path = save_generator(network, tmp_path / "g.safetensors", {"steps": "7"})
+    content = path.read_bytes()
+    copy = halve(path, tmp_path / "half.safetensors")
+    assert path.read_bytes() == content and read_metadata(copy) == read_metadata(path)
+    wide = {"num_batches_tracked", "running_var"}
+    kept = 0
+    for name, value in load_inpainter(copy).state_dict().items():
+        original = network.state_dict()[name]
+        exact = torch.equal(value, original)
+        kept += exact and name.split(".")[-1] in wide
+        assert exact or torch.equal(value, original.half().float()), name
+    assert kept >= 2
+    assert halve(path, tmp_path / "again.safetensors").read_bytes() == copy.read_bytes()
+
+
+@pytest.mark.slow
+def test_half_precision_costs_next_to_nothing(tmp_path):
+    """Of a trained network: the shipped one on the bundled photographs."""
+    shipped = next(SHIPPED.glob("*.safetensors"))
+    manifest = evaluation_manifest("bundled", 64, "smoke")
+    whole, half = (
+        evaluate_generator(load_generator(path), manifest, progress=False).per_image["psnr"]
+        for path in (shipped, halve(shipped, tmp_path / "half.safetensors"))
+    )
+    assert abs((whole - half).mean()) < 0.01 and (whole != half).any()
 
 
 def test_loading_draws_no_random_number_and_leaves_the_file_alone(tmp_path):

@@ -33,6 +33,14 @@ def test_groups_stand_for_their_experiments_and_first_seeds_come_first():
     }
 
 
+def test_what_is_not_trained_is_one_job_whatever_the_seeds(photographs, tmp_path, capsys):
+    batch = make_batch("tiny", ["telea", "smooth"], [1, 2], tmp_path, str(photographs))
+    assert batch.jobs == (Job("telea", 0), Job("smooth", 0))
+    assert overview(batch) == "0 of 2 runs done, 0 running"
+    assert [record.steps for record in run_batch(batch, QUICK).records] == [0, 0]
+    assert overview(batch) == "2 of 2 runs done, 0 running"
+
+
 def test_what_cannot_be_run_is_refused_before_anything_is(tmp_path):
     with pytest.raises(InputError, match="no experiment or group 'ablation': .* ablations"):
         make_batch("smoke", ["ablation"], [0], tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from aotgan.errors import InputError
-from aotgan.reproduce.compare import Comparison, Spread, compare, read_run, seed_spread
+from aotgan.reproduce.compare import Comparison, Run, Spread, compare, read_run, seed_spread
 from aotgan.reproduce.tables import PIXEL, Metric
 
 L1, _, PSNR, SSIM = PIXEL
@@ -45,6 +45,33 @@ def test_lower_is_better_for_errors(make_run):
     assert compare(first, second, L1, tight).difference < 0
     for metric in (L1, PSNR, SSIM):
         assert compare(first, second, metric, tight).verdict == "better"
+
+
+def untrained(make_run, offset=0.0):
+    """A run of a filling that is the same for every seed, with one measurement of each pair."""
+    run = make_run("telea", 0, offset, steps=0)
+    del run.record.metrics["ema"]
+    frame = run.per_image[run.per_image["weights"] == "raw"]
+    return Run(run.record, frame)
+
+
+@pytest.mark.parametrize("weights", ["raw", "ema", None])
+def test_what_is_not_trained_has_no_spread_and_meets_every_seed(make_run, weights):
+    classical = untrained(make_run, 5.0)
+    seeds = [make_run("rates-1", seed, offset) for seed, offset in ((3, 0.0), (7, 0.4))]
+    spread = seed_spread([[classical], seeds], PSNR, weights)
+    assert spread.degrees == 1, "of the trained seeds alone"
+    found = compare([classical], seeds, PSNR, spread, weights)
+    shown = [run.per_image[run.per_image["weights"] == (weights or "ema")] for run in seeds]
+    own = classical.per_image["psnr"].to_numpy()
+    differences = np.mean([frame["psnr"].to_numpy() - own for frame in shown], axis=0)
+    assert found.image_difference == pytest.approx(differences.mean())
+    assert found.difference == pytest.approx(differences.mean(), abs=1e-4)  # six digits a record
+    assert found.high - found.difference == pytest.approx(spread.half_width(2))
+    assert found.verdict == "worse" and found.seeds == (1, 2)
+    back = compare(seeds, [classical], PSNR, spread, weights)
+    assert back.difference == pytest.approx(-found.difference)
+    assert back.high - back.difference == pytest.approx(found.high - found.difference)
 
 
 def test_photographs_alone_resolve_nothing(make_run):

@@ -18,7 +18,7 @@ from aotgan.reproduce.outputs import (
 )
 from aotgan.training.loop import RunOptions
 
-NAMES = ["residual-gated", "hm-patchgan", "sm-patchgan"]
+NAMES = ["residual-gated", "hm-patchgan", "sm-patchgan", "smooth", "telea-centre"]
 
 
 def test_every_ablation_together_gives_every_table_and_figure_of_section_4_7():

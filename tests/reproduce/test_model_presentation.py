@@ -1,10 +1,10 @@
 """What notebooks 11 and 12 show: from runs, and without any."""
 
 import pytest
-from model_runs import run_of
+from model_runs import classical_run, run_of
 
 from aotgan.reproduce.display import Note
-from aotgan.reproduce.model_presentation import ModelResults
+from aotgan.reproduce.model_presentation import FAR, ModelResults
 from aotgan.reproduce.model_report import write_models
 from aotgan.reproduce.presentation import NOTHING_TO_COMPARE
 
@@ -17,9 +17,9 @@ def results(write_runs, tmp_path):
 
 def test_runs_are_shown_by_bin_and_with_their_costs(results):
     assert results.have == ["CA", "HiFill", "AOT-GAN"]
-    assert "EXPERIMENTS=baselines " in results.status()
+    assert "EXPERIMENTS=baselines,classical " in results.status()
     assert results.bins()[0] == "1-10%" and results.bins()[-1] == "all"
-    assert len(results.numbers("10-20%").rows) == 7
+    assert len(results.numbers("10-20%").rows) == 10
     assert len(results.costs().rows) == 3
     assert len(results.differences().rows) == 8
     assert "AOT-GAN" in results.about().text or "aotgan" in results.about().text
@@ -36,19 +36,31 @@ def test_sentences_come_from_the_numbers(results):
     assert "- AOT-GAN against CA: L1" in text and "PSNR +1.9" in text
     assert "25.0% below that of the best other model here, HiFill" in text
     assert "it is 38.60% below" in text
-    assert text.endswith("Not run at scale laptop: PEN-Net, PConv, EdgeConnect, GatedConv.")
+    assert "\nNot run at scale laptop: PEN-Net, PConv, EdgeConnect, GatedConv, Telea, " in text
 
 
 def test_a_metric_is_drawn_over_the_bins_beside_the_papers(results):
     ours, paper = results.by_bin("psnr").axes
-    assert len(paper.lines) == 7 and len(ours.lines) == 7
-    assert ours.lines[-1].get_ydata()[0] == pytest.approx(22, abs=0.1)
+    assert len(paper.lines) == 7 and len(ours.lines) == 10
+    assert ours.lines[6].get_ydata()[0] == pytest.approx(22, abs=0.1)
     assert paper.lines[-1].get_ydata()[0] == pytest.approx(34.79)
+
+
+def test_a_classical_filling_is_grey_and_has_no_curve_of_the_papers(write_runs, tmp_path):
+    write_runs(run_of("aotgan"), classical_run())
+    results = ModelResults("1", "laptop", tmp_path)
+    ours, paper = results.by_bin("psnr").axes
+    assert len(paper.lines) == 7
+    (line,) = (line for line in ours.lines if line.get_label() == "Telea")
+    assert line.get_color() == FAR and line.get_linestyle() == "--"
+    assert len(line.get_ydata()) == 6
+    assert "- AOT-GAN against Telea: L1" in results.in_words().text
+    assert "Telea" in results.departures().text
 
 
 def test_without_records_everything_says_so(tmp_path):
     results = ModelResults("2", "laptop", tmp_path)
-    assert "EXPERIMENTS=baselines " in results.status()
+    assert "EXPERIMENTS=baselines,classical " in results.status()
     shown = (results.numbers("centre"), results.costs(), results.about(), results.differences())
     for note in (*shown, results.by_bin(), results.in_words(), results.departures()):
         assert isinstance(note, Note) and "has been run at scale laptop yet" in note.text

@@ -1,12 +1,14 @@
 """Tables 1 and 2 from synthetic runs: numbers, ranks, the paper's columns, files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from model_runs import BINS, OFFSETS, run_of
+from model_runs import BINS, classical_run, run_of
 from synthetic_runs import synthetic_run
 
+from aotgan.errors import InputError
 from aotgan.reproduce.compare import seed_spread
 from aotgan.reproduce.model_report import (
     model_report,
@@ -32,15 +34,21 @@ from aotgan.reproduce.tables import caption
 
 @pytest.fixture
 def runs():
-    return {name: [run_of(name, seed) for seed in (0, 1)] for name in OFFSETS}
+    return {name: [run_of(name, seed) for seed in (0, 1)] for name in ("ca", "hifill", "aotgan")}
+
+
+@pytest.fixture
+def with_classical(runs):
+    return runs | {"telea": [classical_run()]}
 
 
 def test_each_model_has_a_row_in_each_bin_in_the_papers_order(runs):
     frame = model_table("1", runs)
     assert bins_of(runs) == (*BINS, "all")
-    assert len(frame) == 7 * 7
-    assert frame["row"][:7].tolist() == [
+    assert len(frame) == 10 * 7
+    assert frame["row"][:10].tolist() == [
         "CA", "PEN-Net", "PConv", "EdgeConnect", "GatedConv", "HiFill", OURS,
+        "Telea", "Navier-Stokes", "Smooth surface",
     ]  # fmt: skip
     hifill = frame[(frame["row"] == "HiFill")].set_index("bin")["PSNR (dB)"]
     expected = np.mean(
@@ -120,13 +128,74 @@ def test_the_caption_says_which_holes(runs, masks, told):
 
 def test_files_say_what_is_missing_and_do_not_mix_sources(runs, tmp_path):
     text = model_report("1", "laptop", runs)
-    assert "Not run at this scale yet: PEN-Net, PConv, EdgeConnect, GatedConv." in text
+    missing = "PEN-Net, PConv, EdgeConnect, GatedConv, Telea, Navier-Stokes, Smooth surface"
+    assert f"Not run at this scale yet: {missing}." in text
+    assert "- Every model was trained here" in text and "not trained" not in text
     assert "over HiFill; the paper's FIDs give +38.60%" in text
     assert [f"Holes of {label}:" in text for label in BINS] == [True] * 6
     paths = write_models("1", "laptop", runs, tmp_path)
     assert [path.name for path in paths] == ["table1.md", "table1.csv", "table1.tex"]
     assert paths[0].read_text("utf-8") == text
-    assert models_as_csv("1", runs).count("\n") == 1 + 2 * 49
+    assert models_as_csv("1", runs).count("\n") == 1 + 2 * 70
+
+
+def test_classical_fillings_are_rows_with_ranks_and_without_seeds(runs, with_classical):
+    before, frame = model_table("1", runs), model_table("1", with_classical)
+    telea = frame[frame["row"] == "Telea"].set_index("bin")
+    assert telea.loc["all", "PSNR (dB) rank"] == 1 and telea["PSNR (dB) high"].isna().all()
+    assert set(telea["paper FID"]) == {Published("-")}
+    own = before[before["row"] == OURS].set_index("bin")
+    ours = frame[frame["row"] == OURS].set_index("bin")
+    for column in ("PSNR (dB)", "PSNR (dB) low", "PSNR (dB) high"):
+        assert ours[column].equals(own[column]), "its spread is not theirs"
+    assert (ours["PSNR (dB) rank"] == own["PSNR (dB) rank"] + 1).all()
+    shown = readable_models("1", with_classical, "all").set_index("model")
+    assert shown.loc["Telea", "seeds"] == "-" and "±" not in shown.loc["Telea", "PSNR (dB)"]
+    assert shown.loc["Telea", "paper: PSNR (dB)"] == Published("-")
+    assert readable_costs("1", with_classical).iloc[-1].tolist() == [
+        "Telea", "0.00", "-", "0.0100", "-", "-",
+    ]  # fmt: skip
+    for weights in ("raw", "ema"):
+        table = model_table("1", with_classical, weights)
+        assert table[table["row"] == "Telea"]["PSNR (dB)"].tolist() == telea["PSNR (dB)"].tolist()
+
+
+def test_files_say_what_is_not_trained(runs, with_classical, tmp_path):
+    text = model_report("1", "laptop", with_classical)
+    assert "- telea: not trained, the same for every seed." in text
+    assert "- Telea: not in the paper and not trained, so that one run stands" in text
+    assert "- Every other model was trained here" in text
+    assert "over HiFill; the paper's FIDs give +38.60%" in text, "as the abstract computes it"
+    (line,) = (line for line in text.splitlines() if line.startswith("| Telea | PSNR (dB) |"))
+    assert line.split(" | ")[2].startswith("-1.0") and line.endswith("| worse |")
+    others = [
+        line for line in model_report("1", "laptop", runs).splitlines() if "| CA | L1" in line
+    ]
+    assert others and all(line in text for line in others)
+    alone = model_report("1", "laptop", {"telea": with_classical["telea"]})
+    assert "| Telea | - |" in alone and "What AOT-GAN changes" not in alone
+    assert models_as_csv("1", with_classical).count("\nema,Telea,") == 7
+    write_models("1", "laptop", with_classical, tmp_path)
+
+
+def test_what_is_not_trained_belongs_to_every_seed(runs, write_runs):
+    folder = write_runs(*runs["aotgan"], classical_run())
+    found = load_models("1", folder, [1])
+    assert {name: len(group) for name, group in found.items()} == {"aotgan": 1, "telea": 1}
+
+
+def test_rows_of_unequal_training_are_refused_but_none_at_all_is_not(with_classical):
+    run = with_classical["ca"][0]
+    longer = replace(run, record=replace(run.record, steps=9))
+    with pytest.raises(InputError, match="differ in steps"):
+        model_table("1", with_classical | {"ca": [longer]})
+
+
+@pytest.mark.parametrize("table", ["1", "2"])
+def test_committed_tables_are_what_their_records_give(table, tmp_path):
+    figures = Path(__file__).parents[2] / "figures"
+    for path in write_models(table, "laptop", load_models(table, figures / "laptop"), tmp_path):
+        assert path.read_bytes() == (figures / "laptop" / path.name).read_bytes()
 
 
 def test_runs_are_read_for_one_table_alone(runs, write_runs):

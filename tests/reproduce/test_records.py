@@ -108,20 +108,43 @@ def test_the_environment_names_device_and_versions(record):
     assert re.fullmatch("[0-9a-f]{64}", found["code_sha256"])
 
 
-def test_the_code_hash_changes_with_a_source(monkeypatch, tmp_path):
+@pytest.fixture
+def copied_code(monkeypatch, tmp_path):
+    """The package's sources, where they can be changed."""
     package = Path(records.__file__).parents[1]
     copy = shutil.copytree(package, tmp_path / "aotgan", ignore=shutil.ignore_patterns("*.csv"))
     before = records.code_hash()
     monkeypatch.setattr(records, "__file__", str(copy / "reproduce" / "records.py"))
     assert records.code_hash() == before, "the place and other files do not matter"
-    source = copy / "losses" / "perceptual.py"
+    return copy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/masks.py",
+        "losses/perceptual.py",
+        "metrics/pixel.py",
+        "models/baselines/ca.py",
+        "training/step.py",
+    ],
+)
+def test_the_code_hash_changes_with_what_decides_numbers(copied_code, name):
+    before, source = records.code_hash(), copied_code / name
     original = source.read_text()
     source.write_text(original + "\n# changed\n")
     assert records.code_hash() != before
     source.write_text(original)
     assert records.code_hash() == before
-    source.rename(source.with_name("perception.py"))
+    source.rename(source.with_name("renamed.py"))
     assert records.code_hash() != before
+
+
+@pytest.mark.parametrize("name", ["reproduce/tables.py", "apply/inpaint.py", "cli.py"])
+def test_the_code_hash_stays_when_tables_and_pictures_change(copied_code, name):
+    before = records.code_hash()
+    (copied_code / name).write_text("changed = True\n")
+    assert records.code_hash() == before
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ import torch
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.metrics.embedding import Embedding
+from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
 from aotgan.reproduce import runs
 from aotgan.reproduce.records import load_record
-from aotgan.reproduce.runs import evaluation_manifest, one_of_each_bin, run, sample_grid
+from aotgan.reproduce.remeasure import remeasure
+from aotgan.reproduce.runs import evaluation_manifest, run
+from aotgan.reproduce.samples import one_of_each_bin, sample_grid
 from aotgan.reproduce.scales import SCALES
 from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions
@@ -46,8 +49,12 @@ def once(finished, tmp_path):
 
 def test_a_run_is_trained_measured_and_recorded(once, photographs):
     record, directory = once
-    assert sorted(path.name for path in directory.iterdir()) == [
+    assert names_in(directory) == [
+        "fills-ema.zip",
+        "fills.zip",
+        "generator-ema.fp16.safetensors",
         "generator-ema.safetensors",
+        "generator.fp16.safetensors",
         "generator.safetensors",
         "log.csv",
         "pairs.csv",
@@ -113,6 +120,32 @@ def test_a_finished_run_of_other_settings_is_refused(once, photographs, tmp_path
         again(other)
     with pytest.raises(InputError, match="name 'folder:.*', not 'bundled'"):
         again("bundled")
+
+
+def test_a_classical_filling_is_measured_and_recorded(photographs, tmp_path, monkeypatch):
+    record = run("telea", "tiny", 0, str(photographs), tmp_path, options=QUICK)
+    directory = tmp_path / "tiny" / "telea" / "seed0"
+    assert names_in(directory) == ["fills.zip", "pairs.csv", "record.json"]
+    assert (record.steps, record.images_seen, record.train_seconds) == (0, 0, 0)
+    assert not record.trained and set(record.metrics) == {"raw"}
+    assert record.cost.keys() == {"parameters", "seconds"} and record.cost["parameters"] == 0
+    manifest = evaluation_manifest(str(photographs), 40, "tiny")
+    assert record.evaluation["manifest_sha256"] == manifest.hash
+    table = runs.evaluate_generator(build({"model": "telea"}), manifest, progress=False).per_bin
+    assert record.table()["psnr"].tolist() == pytest.approx(table["psnr"], rel=1e-5)
+    assert load_record(directory / "record.json").table().equals(record.table())
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "measure_untrained", None)
+        again = run("telea", "tiny", 0, str(photographs), tmp_path, options=QUICK)
+        assert again.table().equals(record.table())
+    with pytest.raises(InputError, match="steps=3: telea is not trained"):
+        run("telea", "tiny", 0, str(photographs), tmp_path, options=QUICK, steps=3)
+    again = remeasure("telea", "tiny", 0, str(photographs), tmp_path)
+    assert (again.metrics, again.protocol) == (record.metrics, record.protocol)
+
+
+def names_in(directory):
+    return sorted(path.name for path in directory.iterdir())
 
 
 def test_more_steps_go_on_with_a_finished_run(once, photographs, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from aotgan.errors import InputError
 from aotgan.models.registry import build, model_class, split_config
-from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment
+from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment, runs_of
 from aotgan.reproduce.scales import SCALES, get_scale, make_config, style_weight
 from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
 
@@ -18,7 +18,8 @@ def published_width(config):
 
 
 REQUESTS = (("imagenet", 64), ("efficientnet-lite0", 64), ("random", 16), ("random", 64))
-RUNS = [(experiment, scale) for experiment in EXPERIMENTS for scale in SCALES]
+TRAINED = [name for name, experiment in EXPERIMENTS.items() if experiment.trained]
+RUNS = [(experiment, scale) for experiment in TRAINED for scale in SCALES]
 
 
 @pytest.mark.parametrize(("experiment", "scale"), RUNS)
@@ -30,6 +31,25 @@ def test_every_run_is_a_configuration(experiment, scale):
     assert config.discriminator_width == size.width
     share = Fraction(size.width, 64)
     assert config.generator["width"] == share * published_width(config)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name not in TRAINED])
+def test_what_is_not_trained_is_measured_as_the_models_beside_it(experiment, scale):
+    config = make_config(experiment, scale)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.steps == 0 and set(config.generator) == {"model"}
+    own, other = (EXPERIMENTS[name] for name in (experiment, BESIDE["-centre" in experiment]))
+    assert (own.bins, own.measure) == (other.bins, other.measure)
+    assert config.data == make_config(other.name, scale).data
+    assert config.loss.features == make_config(other.name, scale).loss.features
+    with pytest.raises(InputError, match=f"seed=2: {experiment} is the same for every seed"):
+        make_config(experiment, scale, seed=2)
+    with pytest.raises(InputError, match="steps=7: .* is not trained"):
+        make_config(experiment, scale, steps=7)
+
+
+BESIDE = {True: "aotgan-centre", False: "aotgan"}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -88,6 +108,14 @@ def test_names_are_unique_and_fit_for_folders():
     for names, declared in ((EXPERIMENTS, EXPERIMENTS.values()), (SCALES, SCALES.values())):
         assert [item.name for item in declared] == list(names)
         assert all(re.fullmatch("[a-z0-9-]+", name) for name in names)
+
+
+def test_runs_are_listed_seed_by_seed_and_what_is_not_trained_once():
+    assert runs_of(["aotgan", "telea"], [3, 0, 3]) == [
+        ("aotgan", 3),
+        ("telea", 0),
+        ("aotgan", 0),
+    ]
 
 
 def test_no_two_experiments_feed_one_row():

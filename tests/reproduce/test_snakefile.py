@@ -46,9 +46,19 @@ def test_each_run_is_a_job_and_the_results_are_one(tmp_path):
 
 def test_by_default_the_plan_is_every_ablation_once(tmp_path):
     text, jobs = plan(tmp_path)
-    assert jobs == {"train": 12, "tables": 1, "figures": 1, "all": 1, "total": 15}, text
+    made = {"train": 12, "measure": 6, "tables": 1, "figures": 1, "all": 1, "total": 21}
+    assert jobs == made, text
     for name in ("table4.tex", "table7.csv", "figure6.png", "receptive_fields.png"):
         assert name in text
+
+
+def test_what_is_not_trained_is_measured_once_without_a_notebook(tmp_path):
+    settings = ("seeds=1,2", "experiments=aotgan,telea", "data_root=/a b")
+    text, jobs = plan(tmp_path, *settings)
+    assert jobs == {"train": 2, "measure": 1, "tables": 1, "figures": 1, "all": 1, "total": 6}, text
+    command = r"-m aotgan.cli train --experiment telea --seed 0 --scale smoke --out \S+ "
+    assert re.search(f"{command}--data-root '/a b'", text), text
+    assert "telea-seed0.json" in text and "telea-seed0.csv" not in text
 
 
 def test_each_run_has_a_gpu_to_itself(tmp_path):

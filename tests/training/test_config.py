@@ -72,6 +72,15 @@ def test_an_unknown_name_is_told_with_the_valid_ones(values, expected):
     ("values", "expected"),
     [
         ({"steps": 0}, "steps=0: must be at least 1"),
+        ({"generator": {"model": "telea"}, "steps": -1}, "objective='paper': choose one of none"),
+        (
+            {"generator": {"model": "telea"}, "steps": 5, "loss": {"objective": "none"}},
+            "steps=5: telea is not trained. Give 0.",
+        ),
+        (
+            {"generator": {"model": "telea"}, "steps": -1, "loss": {"objective": "none"}},
+            "steps=-1: telea is not trained",
+        ),
         ({"steps": "100"}, "steps='100': expected a value of type int"),
         ({"steps": 1.5}, "steps=1.5: expected a value of type int"),
         ({"steps": True}, "steps=True"),

@@ -6,6 +6,7 @@ from recipes import on_cpu, pictures
 
 from aotgan.errors import InputError
 from aotgan.models.registry import AOT_GAN, MODELS, model_class
+from aotgan.training.config import LossConfig, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.loop import STATE, Trainer
 from aotgan.training.recipe import make_recipe
@@ -76,6 +77,12 @@ def test_equal_seeds_start_from_equal_weights_and_others_do_not(name, tiny):
 def test_compared_models_take_their_published_losses_alone(name, tiny):
     with pytest.raises(InputError, match="objective='paper': choose one of published"):
         tiny(**settings(name) | {"objective": "paper"})
+
+
+def test_what_has_no_weights_is_not_trained(tmp_path):
+    config = TrainConfig({"model": "telea"}, loss=LossConfig("none"), steps=0)
+    with pytest.raises(InputError, match="telea is not trained: measure it as it is"):
+        make_recipe(config, on_cpu())
 
 
 def test_a_run_in_stages_cannot_be_prolonged(tiny, tmp_path):

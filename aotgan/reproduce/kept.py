@@ -1,0 +1,53 @@
+"""What a finished run keeps for later questions: its weights in half precision, and its fills."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from aotgan.data.manifest import Manifest
+from aotgan.metrics.fills import keep_fills
+from aotgan.metrics.report import Evaluation, Keep
+from aotgan.models.inpainter import Inpainter
+from aotgan.models.weights import halve
+from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
+
+FILLS = {"raw": "fills.zip", "ema": "fills-ema.zip"}  # by weights; see `aotgan.metrics.fills`
+HALVES = {WEIGHTS: "generator.fp16.safetensors", EMA_WEIGHTS: "generator-ema.fp16.safetensors"}
+
+
+def measure_and_keep(
+    networks: Mapping[str, Inpainter],
+    manifest: Manifest,
+    directory: Path,
+    evaluate: Callable[[Inpainter, Keep], Evaluation],
+) -> dict[str, Evaluation]:
+    """Measures networks, "raw" and perhaps "ema", and keeps the fills of each in `FILLS`.
+
+    Args:
+        networks: by weights.
+        manifest: the pairs that they fill.
+        directory: of the run.
+        evaluate: measures a network on these pairs and passes on what it fills.
+    """
+    results = {}
+    for weights, network in networks.items():
+
+        def work(keep: Keep, network: Inpainter = network) -> Evaluation:
+            return evaluate(network, keep)
+
+        results[weights] = keep_fills(directory / FILLS[weights], manifest, work)
+    return results
+
+
+def keep_halves(directory: Path) -> None:
+    """Copies the weights of a run in half precision, beside those that a longer training needs."""
+    for whole, half in HALVES.items():
+        if (directory / whole).exists():
+            halve(directory / whole, directory / half)
+
+
+def by_weights(results: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """Returns the measurements of each pair: a column "weights", then those of the evaluations."""
+    frames = pd.concat({name: result.per_image for name, result in results.items()})
+    return frames.rename_axis(["weights", None]).reset_index(level="weights")
