@@ -201,7 +201,7 @@ def _check_limits(config: TrainConfig) -> None:
     check_width(loss.features, loss.feature_width)
     if optim.clip_norm is not None and not optim.clip_norm > 0:
         raise InputError(f"clip_norm={optim.clip_norm}: must be above 0, or None.")
-    if optim.warmup_steps >= config.steps:
+    if 0 < config.steps <= optim.warmup_steps:
         raise InputError(
             f"warmup_steps={optim.warmup_steps} of steps={config.steps}: the run must be longer."
         )
