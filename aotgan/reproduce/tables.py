@@ -176,9 +176,11 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
         record, seeds = group[0], ", ".join(str(record.seed) for record in group)
         word = "seed" if len(group) == 1 else f"{len(group)} seeds:"
         average = "moving average of the weights" if record.weights == "ema" else "final weights"
+        known = EXPERIMENTS.get(record.experiment)
+        departs = f" Not as in the paper: {known.departs}." if known and known.departs else ""
         yield (
             f"{record.experiment}: {record.steps:,} steps, {record.images_seen:,} images, "
-            f"{word} {seeds}; {average}; feature network of the losses {record.features}."
+            f"{word} {seeds}; {average}; feature network of the losses {record.features}.{departs}"
         )
     yield intervals or _interval_line(groups)
     yield from distance_interval(first)

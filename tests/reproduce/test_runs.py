@@ -102,6 +102,19 @@ def test_a_finished_run_is_not_run_again(once, photographs, tmp_path, monkeypatc
     assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
 
 
+def test_a_record_from_before_a_setting_existed_is_of_its_default(once, photographs, tmp_path):
+    record, directory = once
+    values = json.loads((directory / "record.json").read_text())
+    del values["config"]["optim"]["schedule"], values["config"]["data"]["stages"]
+    (directory / "record.json").write_text(json.dumps(values))
+    found = run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK)
+    assert found.metrics == record.metrics and found.train_seconds == record.train_seconds
+    values["config"]["optim"]["clip_norm"] = 1.0
+    (directory / "record.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="optim.clip_norm 1.0, not None"):
+        run("aotgan", "tiny", 1, str(photographs), tmp_path, options=QUICK)
+
+
 def test_a_finished_run_of_other_settings_is_refused(once, photographs, tmp_path, monkeypatch):
     def again(data=photographs, **settings):
         return run("aotgan", "tiny", 1, str(data), tmp_path, options=QUICK, **settings)

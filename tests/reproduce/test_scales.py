@@ -2,13 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from aotgan.errors import InputError
 from aotgan.models.registry import build, model_class, split_config
-from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment, runs_of
+from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment, runs_of, select
 from aotgan.reproduce.scales import SCALES, get_scale, make_config, style_weight
 from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
 
@@ -95,6 +96,33 @@ def test_the_released_reading_differs_where_their_code_does():
     assert released.generator["variant"] == released.loss.objective == "released"
     assert not released.loss.on_composite and released.optim.betas == (0.5, 0.999)
     assert released.data.jitter == 0.05 and paper.data.jitter == 0
+
+
+def test_the_tuned_experiments_depart_as_they_say():
+    plain, opened = make_config("aotgan", "laptop"), make_config("gate-open", "laptop")
+    assert opened == replace(
+        make_config("sm-patchgan", "laptop"), generator={"width": 16, "gate_bias": 2.0}
+    )
+    tuned = make_config("aotgan-tuned", "laptop")
+    assert tuned.generator == {
+        "width": 16,
+        "gate_bias": 2.0,
+        "fill": "surface",
+        "correction": True,
+    }
+    assert tuned.loss == replace(plain.loss, hole=6.0) and tuned.data == plain.data
+    assert tuned.optim == OptimConfig(8, 1e-3, (0.9, 0.99), 0.998, "cosine", 100, 1.0)
+    departing = {e.name for e in EXPERIMENTS.values() if e.departs}
+    assert departing == set(select(["tuned"])) == {"gate-open", "aotgan-tuned"}
+
+
+def test_a_short_run_has_a_warm_up_and_an_average_that_fit_it():
+    for steps in (1, 8, 150):
+        optim = make_config("aotgan-tuned", "smoke", steps=steps).optim
+        assert optim.warmup_steps == steps // 10
+        assert optim.ema_decay == pytest.approx(1 - 3 / steps, abs=0.01) or steps < 20
+    long = make_config("aotgan-tuned", "smoke", steps=3000).optim
+    assert (long.warmup_steps, long.ema_decay) == (100, 0.998)
 
 
 def test_data_and_steps_can_be_chosen():

@@ -20,6 +20,7 @@ from aotgan.reproduce.tables import (
     shown,
     write_tables,
 )
+from aotgan.training.config import TrainConfig
 
 RANDOM_FD = "Frechet distance, random features (seed 0)"
 
@@ -144,6 +145,26 @@ def test_rows_follow_the_declaration_and_the_seeds():
 def test_records_of_different_making_share_no_table(other, message):
     with pytest.raises(InputError, match=f"differ in {message}"):
         metric_table([make_record(), make_record(seed=1, **other)])
+
+
+def test_seeds_may_be_older_than_a_setting_that_has_its_default():
+    old = make_record()
+    optim = TrainConfig().to_dict()["optim"]
+    new = make_record(seed=1, config={**old.config, "seed": 1, "optim": optim})
+    assert "2 seeds: 0, 1" in caption([old, new]) and len(metric_table([old, new])) == 2
+    other = make_record(seed=1, config={**new.config, "optim": {**optim, "clip_norm": 1.0}})
+    with pytest.raises(InputError, match="differ in config"):
+        metric_table([old, other])
+
+
+def test_the_caption_says_what_is_not_as_in_the_paper():
+    assert "Not as in the paper: the gate's initial bias is 2." in caption(
+        [make_record("gate-open")]
+    )
+    tuned = caption([make_record("aotgan-tuned"), make_record()])
+    assert tuned.count("Not as in the paper") == 1
+    for fact in ("bias is 2", "smooth surface", "6 times in L1", "0.9, 0.99", "cosine", "norm 1"):
+        assert fact in tuned
 
 
 def test_a_seed_counts_once_and_nothing_makes_no_table():
