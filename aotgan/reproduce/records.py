@@ -137,11 +137,15 @@ def load_record(path: str | Path) -> Record:
 
 
 def rows_of(per_bin: pd.DataFrame) -> list[dict[str, Any]]:
-    """Turns a table into JSON rows of six significant digits."""
-    return [
-        {str(k): float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}
-        for row in per_bin.to_dict(orient="records")
-    ]
+    """Turns a table into JSON rows of six significant digits; NaN, which JSON lacks, is None."""
+    rows = per_bin.to_dict(orient="records")
+    return [{str(key): _json_value(value) for key, value in row.items()} for row in rows]
+
+
+def _json_value(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def environment(device: torch.device) -> dict[str, Any]:
