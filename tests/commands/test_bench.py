@@ -18,7 +18,7 @@ def small(monkeypatch):
 
 
 def test_records_table_and_picture_are_written_and_the_table_is_shown(aotgan, tmp_path):
-    status, out, err = aotgan(*f"bench --what inference --threads 1,2 --out {tmp_path}".split())
+    status, out, err = aotgan(f"bench --what inference --threads 1,2 --out {tmp_path}")
     assert status == 0
     stems = ("paper-64px", "released-64px")
     names = [f"inference-{stem}-threads{n}.json" for stem in stems for n in (1, 2)]
@@ -39,7 +39,7 @@ def test_what_is_finished_before_an_interrupt_is_kept(aotgan, tmp_path, monkeypa
         return finished(*arguments)
 
     monkeypatch.setattr(measure, "measure", second_is_interrupted)
-    status, out, err = aotgan(*f"bench --what inference --threads 1 --out {tmp_path}".split())
+    status, out, err = aotgan(f"bench --what inference --threads 1 --out {tmp_path}")
     assert status == INTERRUPTED and "released reading" in out and "text's" not in out
     assert (tmp_path / "inference-released-64px-threads1.json").exists()
     assert (tmp_path / "bench.md").exists() and len(list(tmp_path.glob("*.json"))) == 1
