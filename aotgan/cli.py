@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
+from aotgan.commands.bench import bench
 from aotgan.commands.evaluate import evaluate, show
 from aotgan.commands.inpaint import inpaint
 from aotgan.commands.options import DataRoot, Device
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(weights, name="weights")
 app.command()(evaluate)
 app.command()(inpaint)
+app.command()(bench)
 
 Scale = Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")]
 Experiments = Annotated[str, typer.Option(help="Names or groups of `aotgan list`, by commas.")]
@@ -223,36 +225,6 @@ def remeasure(
     for job in jobs:
         measure_again(job.experiment, scale, job.seed, data, out, data_root, device)
         print(f"measured again: {job}", flush=True)
-
-
-@app.command()
-def bench(
-    size_px: Annotated[int, typer.Option(min=40, help="Side of the images.")] = 256,
-    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="Timed pairs of steps.")] = 5,
-    width: Annotated[int, typer.Option(min=1, help="First channels; 64 in the paper.")] = 64,
-    device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="Of our step: 32-true or bf16-mixed.")] = "32-true",
-    compiled: Annotated[bool, typer.Option("--compiled", help="Compile our generator.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Also write the result as JSON.", show_default="nowhere")
-    ] = None,
-) -> None:
-    """Times our training step and a plain version of the released one, alternately."""
-    from dataclasses import asdict
-
-    from aotgan.files import check_writable, write_atomically
-    from aotgan.training.bench import compare
-    from aotgan.training.devices import check_device
-
-    check_device(device)
-    if out is not None:
-        check_writable(out.parent)
-    timing = compare(size_px, batch, rounds, width, device, precision, compiled)
-    text = json.dumps(asdict(timing), indent=1)
-    print(text)
-    if out is not None:
-        write_atomically(out, text + "\n")
 
 
 def _numbers(text: str) -> list[int]:

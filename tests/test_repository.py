@@ -19,6 +19,7 @@ LAYERS = (
     ("data", "models", "losses", "metrics"),
     ("training",),
     ("reproduce", "apply"),
+    ("bench",),
     ("commands",),
     ("cli", "__init__", "__main__"),
 )

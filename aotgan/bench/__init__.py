@@ -1,0 +1,1 @@
+"""How fast everything is, beside the plain formulation of the released code."""
