@@ -88,7 +88,7 @@ def test_what_has_no_weights_is_not_trained(tmp_path):
 def test_a_run_in_stages_cannot_be_prolonged(tiny, tmp_path):
     Trainer(tiny(**settings("edgeconnect")), tmp_path, OPTIONS).fit()
     longer = tiny(**settings("edgeconnect", steps=9))
-    with pytest.raises(InputError, match="6 steps, not 9, whose stages are shares"):
+    with pytest.raises(InputError, match="6 steps, not 9, whose stages or learning"):
         Trainer(longer, tmp_path, OPTIONS)
 
 
