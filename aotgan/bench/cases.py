@@ -155,7 +155,7 @@ def released_step(
     return Case(f"released-{size_px}px", title, size_px, variants, RELEASED, make, goal)
 
 
-def photograph(width: int, height: int, hole_px: int) -> Case:
+def large_photograph(width: int, height: int, hole_px: int) -> Case:
     """A photograph with a square hole in its middle, filled with the shipped model."""
     title = f"aotgan.inpaint, {width * height / 1e6:.3g} megapixels, hole of {hole_px} px"
     make = partial(_make_photograph, width, height, hole_px)
@@ -219,7 +219,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         replace(inference("released", side), variants=(RELEASED, FAST))
         for side in (128, 256, 512, 1024)
     ),
-    "large": (photograph(6000, 4000, 512),),
+    "large": (large_photograph(6000, 4000, 512),),
 }
 
 

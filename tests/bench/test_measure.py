@@ -55,12 +55,13 @@ TINY = (
     cases.inference("paper", 64, width=8),
     cases.scale_step(8, 1, size_px=48),
     cases.released_step(64, 1, width=4),
-    cases.photograph(200, 120, 16),
+    cases.large_photograph(200, 120, 16),
 )
 
 
 @pytest.mark.parametrize("case", TINY, ids=lambda case: case.name)
 def test_each_variant_runs_and_ours_alone_by_the_fast_convolutions(case, setting, monkeypatch):
+    monkeypatch.setattr(convolution, "SMALLEST", 1)
     fast, calls = convolution._convolve, []
     monkeypatch.setattr(convolution, "_convolve", lambda *a: calls.append(1) or fast(*a))
     assert {DIRECT, FAST, case.against} <= set(case.runnable(setting))
@@ -133,7 +134,7 @@ def test_groups_are_named_by_commas():
         measure.chosen("large,speed")
 
 
-def test_no_compiler_is_an_error_in_seconds(monkeypatch):
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
-    with pytest.raises(InputError, match="--compiled: .*C\\+\\+ compiler"):
+def test_no_compiler_is_an_error_in_seconds():
+    missing = torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)})
+    with missing, pytest.raises(InputError, match="--compiled: .*C\\+\\+ compiler"):
         cases.check_compiler()

@@ -60,7 +60,7 @@ def test_ratios_are_those_of_the_norms_of_the_gradients(double):
 
     def weighted(name):
         def value(p):
-            losses = step.reconstruction_losses(image, p, composite(image, p, mask))
+            losses = step.reconstruction_losses(image, p, composite(image, p, mask), mask)
             return getattr(loss, name) * losses[name]
 
         return value
