@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from aotgan.bench.cases import COMPILED, DIRECT, FAST, LABELS, ONNX, RELEASED
 from aotgan.bench.measure import GROWTH, Record, load
@@ -101,16 +102,18 @@ def circumstances(records: Sequence[Record]) -> str:
 
 
 def speed_plot(records: Sequence[Record]) -> Figure:
-    """Draws how many times as fast ours is, and how time and memory grow with the side."""
+    """Draws how many times as fast ours is and, where it was measured, how costs grow with size."""
     timed = [record for record in records if record["rounds"]]
     growth = [record for record in records if record["group"] == GROWTH]
     with house_style():
-        height = max(3.2, 0.34 * len(timed) + 1.1)
-        figure = Drawing(figsize=(11.5, height), layout="constrained")
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
-        _draw_ratios(left, timed)
-        _draw_growth(middle, growth, "seconds", "seconds per image")
-        _draw_growth(right, growth, "peak_mb", "peak memory (MB)")
+        height = max(3.4, 0.42 * len(timed) + 1.1)
+        figure = Drawing(figsize=(11.5 if growth else 6.5, height), layout="constrained")
+        widths = (1.5, 1, 1) if growth else (1,)
+        axes = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
+        _draw_ratios(axes[0], timed)
+        if growth:
+            _draw_growth(axes[1], growth, "seconds", "seconds per image")
+            _draw_growth(axes[2], growth, "peak_mb", "peak memory (MB)")
     return figure
 
 
@@ -166,12 +169,18 @@ def _draw_ratios(axes: Axes, timed: Sequence[Record]) -> None:
     for name in names:
         axes.plot([], [], "o-", ms=4.5, color=COLOUR_OF[name], label=f"than {RIVALS[name]}")
     axes.plot([], [], "|", ms=10, mew=1.4, color=INK, label="goal")
-    labels = [f"{record['title']}, {_place(record)}" for record in reversed(timed)]
-    axes.set_yticks(range(len(timed)), labels)
+    axes.set_yticks(range(len(timed)), [_label(record) for record in reversed(timed)])
+    axes.set_ylim(-0.5, max(len(timed), 1) - 0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("times as fast, 95 % interval")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+
+
+def _label(record: Record) -> str:
+    """What was measured and where, in lines that break at commas."""
+    parts = [*record["title"].split(", "), _place(record)]
+    return fill(", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts), 40)
 
 
 def _draw_growth(axes: Axes, growth: Sequence[Record], key: str, label: str) -> None:
@@ -188,9 +197,10 @@ def _draw_growth(axes: Axes, growth: Sequence[Record], key: str, label: str) -> 
         axes.set_xticks(sides)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5) if key == "peak_mb" else (1, 3)))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("side of the image (px)")
     axes.set_ylabel(label)
-    if curves:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0))
