@@ -21,7 +21,7 @@ from aotgan.models.generator import Generator
 from aotgan.models.onnx import PACKAGES, export_onnx
 from aotgan.reproduce.scales import make_config
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
-from aotgan.training.devices import RunOptions
+from aotgan.training.devices import RunOptions, keep_freed_memory
 from aotgan.training.step import Step
 from aotgan.winograd.convolution import winograd
 
@@ -244,6 +244,7 @@ def check_compiler() -> None:
 
 
 def _fabric(setting: Setting) -> Fabric:
+    keep_freed_memory()  # as training does
     return Fabric(accelerator=setting.device, devices=1)
 
 

@@ -1,7 +1,9 @@
 """Where and how a run is carried out: devices, processes, intervals, progress display."""
 
+import ctypes
 import inspect
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +21,8 @@ from aotgan.training.config import TrainConfig
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PROGRESS = ("bar", "lines", "none")
+# of glibc's malloc.h: never map a block by itself; never shrink the heap; grow it by so many bytes
+KEEPING = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**28)}
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
         InputError: Fabric refuses; `check_processes` has found the likely reasons before.
     """
     world = options.devices * options.nodes
+    keep_freed_memory()
     try:
         fabric = Fabric(
             accelerator=options.device,
@@ -142,6 +147,19 @@ def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
     except (ValueError, RuntimeError) as error:
         raise InputError(f"Lightning Fabric cannot start {world} processes: {error}") from error
     return fabric
+
+
+def keep_freed_memory() -> bool:
+    """Lets this process keep the memory of freed tensors for the next ones; returns whether it can.
+
+    glibc gives large blocks back to the system, which hands them out again page by page and zeroed:
+    some 20,000 page faults, an eighth of the time, in a training step on the CPU. The peak stays.
+    Other C libraries do not know the setting.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if not hasattr(libc, "mallopt"):
+        return False
+    return all([libc.mallopt(name, value) for name, value in KEEPING.values()])
 
 
 def data_parallel() -> DDPStrategy:

@@ -54,6 +54,20 @@ def test_gram_equals_numpy_in_either_memory_layout():
         np.testing.assert_allclose(got.numpy(), numpy_gram(x), atol=1e-12)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradients_equal_finite_differences(layout):
+    """The Gram matrix with an upstream gradient that is not symmetric, in both layouts."""
+    rng = np.random.default_rng(3)
+    real, fake, weight = (torch.from_numpy(rng.random(s)) for s in (*[(2, 4, 3, 5)] * 2, (2, 4, 4)))
+    fake = fake.contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: (gram(x) * weight).sum(), fake)
+    layers = {name: real for name in LAYERS}
+    for loss in (perceptual_loss, style_loss):
+        assert torch.autograd.gradcheck(
+            lambda x, loss=loss: loss(layers, dict.fromkeys(LAYERS, x)), fake
+        )
+
+
 def test_identical_images_cost_nothing():
     real = to_torch(activations(0))
     assert perceptual_loss(real, real).item() == 0

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,6 +27,25 @@ def test_auto_is_a_device_that_is_there(monkeypatch):
         find_device("gpu")
     with pytest.raises(InputError, match="device=mps: PyTorch finds none here"):
         find_device("mps")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is told, others are not")
+def test_training_does_not_ask_the_system_for_the_same_memory_again():
+    """A process of its own, for the setting stays: page faults of 20 tensors, one after another."""
+    code = (
+        "import resource, torch\n"
+        "from aotgan.training.devices import keep_freed_memory\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def made():\n"
+        "    torch.ones(2**23)\n"
+        "    before = faults()\n"
+        "    for _ in range(20): torch.ones(2**23)\n"
+        "    return faults() - before\n"
+        "before = made()\n"
+        "print(keep_freed_memory(), before, made())\n"
+    )
+    told, before, after = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert told == "False" or int(after) < int(before) / 10
 
 
 @pytest.mark.parametrize(
