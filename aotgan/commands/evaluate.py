@@ -38,7 +38,7 @@ def evaluate(
     ] = None,
     mask_kind: Annotated[
         str | None,
-        typer.Option(help="free-form, thick, boxes or centre.", show_default="free-form"),
+        typer.Option(help="free-form, thick, mixed, boxes or centre.", show_default="free-form"),
     ] = None,
     pred: Annotated[
         Path | None,
@@ -184,7 +184,7 @@ class ScalePairs:
         from aotgan.data.masks import MASK_KINDS, RATIO_BINS, bin_label
         from aotgan.metrics.embedding import FEATURES
         from aotgan.models.blocks import check_choice
-        from aotgan.reproduce.runs import evaluation_manifest
+        from aotgan.reproduce.evaluation import evaluation_manifest
         from aotgan.reproduce.scales import get_scale
 
         size = get_scale(scale)
@@ -238,7 +238,7 @@ def measure_model(
     """Returns the measurements of a model on a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import PairWriter
     from aotgan.models.weights import load_inpainter, shipped_models
-    from aotgan.reproduce.runs import evaluate_generator
+    from aotgan.reproduce.evaluation import evaluate_generator
 
     network = load_inpainter(model, device)
     writer = PairWriter(pairs.manifest, save_pairs, save_fills)
@@ -251,7 +251,7 @@ def measure_fills(
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of files that fill a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import pair_manifest
-    from aotgan.reproduce.runs import embedding_of
+    from aotgan.reproduce.evaluation import embedding_of
 
     embedding = embedding_of(pairs.features, device)
     result, off = _measured(pair_manifest(folder, pairs.manifest), composite, embedding)

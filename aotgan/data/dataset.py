@@ -66,8 +66,9 @@ class TrainingSamples(Dataset[tuple[Tensor, Tensor, int]]):
             mask_ratio: bounds of the hole fraction; first one of the paper's bins inside them is
                 drawn uniformly, then a fraction inside the bin. Not used by "centre" and folders.
             border_fraction: part of the free-form and thick masks whose holes may touch the border.
-            masks: "free-form", "thick", "boxes" (section 4.8), "centre" (Table 2) or a folder of
-                mask files, white = hole, of which one is drawn and flipped at random.
+            masks: "free-form", "thick", "mixed" (of both), "boxes" (section 4.8), "centre"
+                (Table 2) or a folder of mask files, white = hole, of which one is drawn and flipped
+                at random.
             crop_scale: bounds of the crop's area, of the image's; the released code has (0.08, 1).
             crop_aspect: bounds of the crop's width / height; the released code has (3/4, 4/3).
             flip: mirror every second sample.

@@ -179,9 +179,9 @@ def make_manifest(
         bins: bounds of the hole fraction, by default the six of the paper; ignored by "centre".
         per_bin: pairs in each bin; by default one for each file.
         seed: of the choice and order of files, of the squares and of the masks.
-        masks: "free-form", "thick" (one deep blob), "boxes" (one rectangle of arbitrary size and
-            place, section 4.8), "centre" (Table 2) or a folder of mask files, white = hole, sorted
-            into the bins by their hole fraction at `size`.
+        masks: "free-form", "thick" (one deep blob), "mixed" (of both), "boxes" (one
+            rectangle of arbitrary size and place, section 4.8), "centre" (Table 2) or a folder of
+            mask files, white = hole, sorted into the bins by their hole fraction at `size`.
         border: whether free-form and thick holes may touch the border; every second one by default.
 
     Raises:

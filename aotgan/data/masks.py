@@ -81,7 +81,20 @@ def thick_mask(
     return _cover(height, width, ratio, rng, border, partial(cover_deeply, whole=not border))
 
 
-DRAWN = {"free-form": free_form_mask, "thick": thick_mask}  # kinds of irregular masks
+def mixed_mask(
+    height: int,
+    width: int,
+    ratio: tuple[float, float],
+    rng: np.random.Generator,
+    border: bool = True,
+) -> np.ndarray:
+    """Draws a free-form mask three times out of four, else a thick one; all as `thick_mask`."""
+    draw = free_form_mask if rng.random() < 0.75 else thick_mask
+    return draw(height, width, ratio, rng, border)
+
+
+# kinds of irregular masks
+DRAWN = {"free-form": free_form_mask, "thick": thick_mask, "mixed": mixed_mask}
 MASK_KINDS = (*DRAWN, "boxes", "centre")  # anything else is a folder of mask files
 
 

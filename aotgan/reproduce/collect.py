@@ -18,6 +18,7 @@ from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
 from aotgan.reproduce.ablation_report import write_ablations
 from aotgan.reproduce.ablations import load_runs
+from aotgan.reproduce.evaluation import EVALUATION_SEED
 from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.gallery import Trained, draw_all
@@ -33,7 +34,7 @@ from aotgan.reproduce.outputs import (
     tables_with,
 )
 from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import EVALUATION_SEED, PAIRS, RECORD, run_directory
+from aotgan.reproduce.runs import PAIRS, RECORD, run_directory
 from aotgan.reproduce.samples import one_of_each_bin
 from aotgan.reproduce.scales import get_scale
 from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables

@@ -13,57 +13,15 @@ the same number of steps, each trained by its own published losses and optimiser
 fillings, which the paper does not have, are rows of the same tables.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from aotgan.errors import InputError
+from aotgan.reproduce.experiment import ABLATION_BINS, CLASSICAL, Experiment
+from aotgan.reproduce.tuned import PILOTS, SHIPPED, TUNED
 
-ABLATION_BINS = ((0.4, 0.5),)  # the masks of Tables 4 to 7
 READINGS = "readings"  # the table of paper against released code, in place of a number
-CLASSICAL = "classical"  # the group of fillings that are not trained
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One training of the paper, and the table rows that it feeds.
-
-    Attributes:
-        name: unique, used for folders: letters, digits and hyphens.
-        title: one line for captions.
-        group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code),
-            "alternatives" (of rows that the paper leaves open), "applications" (section 4.8),
-            "baselines" and "classical" (Tables 1 and 2), "study" (Table 3) or "tuned" (departures
-            from the paper that let a short training get farther).
-        rows: (table, row label) pairs that this run feeds, labels as in published.csv where the
-            paper has the row.
-        subject: "faces", "scenes", "logos" or "objects"; a scale says which image set that is.
-        bins: bounds of the hole fractions on which it is measured; None for the paper's six.
-        generator: for `aotgan.models.registry.build`; the scale adds how wide it is.
-        loss, optim, data: fields of the training configuration that differ from the scale's.
-        departs: what is not as the paper has it, for the caption; "" where the rows say it.
-        train_more: factor on the scale's steps.
-        measure: share of the scale's pairs that it is measured on.
-    """
-
-    name: str
-    title: str
-    group: str
-    rows: tuple[tuple[str, str], ...] = ()
-    subject: str = "faces"
-    bins: tuple[tuple[float, float], ...] | None = ABLATION_BINS
-    generator: Mapping[str, Any] = field(default_factory=dict)
-    loss: Mapping[str, Any] = field(default_factory=dict)
-    optim: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    departs: str = ""
-    train_more: float = 1.0
-    measure: float = 1.0
-
-    @property
-    def trained(self) -> bool:
-        """Whether there is anything to train; else it is run once, as seed 0."""
-        return self.group != CLASSICAL
 
 
 def _main(name: str, title: str, **settings: Any) -> Experiment:
@@ -177,7 +135,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _main(
             "aotgan-demo",
             "AOT-GAN, trained longer: the model that the package ships",
-            train_more=4.0,
+            train_more=2.0,
         ),
         _rates(1),
         _rates(2),
@@ -232,27 +190,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             generator={"gate_bias": 2.0},
             departs="the gate's initial bias is 2",
         ),
-        Experiment(
-            "aotgan-tuned",
-            "AOT-GAN tuned for a short training: it corrects a smooth surface",
-            "tuned",
-            subject="scenes",
-            bins=None,
-            generator={"gate_bias": 2.0, "fill": "surface", "correction": True},
-            loss={"hole": 6.0},
-            optim={
-                "learning_rate": 1e-3,
-                "betas": (0.9, 0.99),
-                "schedule": "cosine",
-                "warmup_steps": 100,
-                "clip_norm": 1.0,
-                "ema_decay": 0.998,
-            },
-            departs="the gate's initial bias is 2; erased pixels are a smooth surface, which the "
-            "network corrects; a pixel of the hole weighs 6 times in L1; Adam has betas 0.9, 0.99, "
-            "a warm-up to 1e-3, then a cosine to 0, and gradients cut to norm 1; a moving average "
-            "of the weights is measured",
-        ),
+        TUNED,
         _residual("gatedconv-only", "gatedconv-only", (), "alternatives"),
         _residual("1x1-added", "concat1x1-added", (), "alternatives"),
         Experiment(
@@ -275,6 +213,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         *_classical("telea", "Telea"),
         *_classical("navier-stokes", "Navier-Stokes"),
         *_classical("smooth", "Smooth surface"),
+        *PILOTS,
+        *SHIPPED,
         *(_for_study(model) for model in COMPARED if model.name in ("pconv", "gatedconv")),
     )
 }

@@ -47,7 +47,7 @@ def keep_halves(directory: Path) -> None:
             halve(directory / whole, directory / half)
 
 
-def by_weights(results: Mapping[str, Evaluation]) -> pd.DataFrame:
-    """Returns the measurements of each pair: a column "weights", then those of the evaluations."""
-    frames = pd.concat({name: result.per_image for name, result in results.items()})
+def by_weights(results: Mapping[str, Evaluation], table: str = "per_image") -> pd.DataFrame:
+    """Returns a table of each evaluation, by default of its pairs, below a column "weights"."""
+    frames = pd.concat({name: getattr(result, table) for name, result in results.items()})
     return frames.rename_axis(["weights", None]).reset_index(level="weights")

@@ -53,6 +53,8 @@ class Record:
         evaluation: set, pairs and manifest hash of what it was measured on.
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
+        curve: the same on the way, in rows that also say "images", how many had been seen, and
+            "weights"; empty where it was not measured.
         cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
         environment: device, threads, peak memory, package versions, hash of the code
             (`code_hash`).
@@ -73,6 +75,7 @@ class Record:
     metrics: dict[str, list[dict[str, Any]]]
     environment: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
     format: int = FORMAT
 
     def table(self, weights: str = "raw") -> pd.DataFrame:

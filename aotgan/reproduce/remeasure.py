@@ -7,13 +7,12 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.metrics.fills import KeptFills
 from aotgan.metrics.report import evaluate
+from aotgan.reproduce.evaluation import embedding_of, manifest_of
 from aotgan.reproduce.kept import FILLS, by_weights
 from aotgan.reproduce.records import Record, code_hash, load_record, rows_of, save_record
 from aotgan.reproduce.runs import (
     PAIRS,
     RECORD,
-    embedding_of,
-    manifest_of,
     pairs_csv,
     run_directory,
 )

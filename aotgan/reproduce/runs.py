@@ -1,11 +1,12 @@
 """One run from start to record: train, evaluate on fixed pairs, write down what was measured.
 
 A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
-`samples.png`, and, when it is finished, `record.json` and `pairs.csv`, the measurements of each
-image-mask pair, and what `aotgan.reproduce.kept` keeps. The same call goes on where it stopped.
+`samples.png`, where it is measured on the way the tables of `aotgan.reproduce.curve`, and, when it
+is finished, `record.json` and `pairs.csv`, the measurements of each image-mask pair, and what
+`aotgan.reproduce.kept` keeps. The same call goes on where it stopped.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,17 +18,15 @@ import torch
 
 from aotgan.data.catalogue import ImageSet
 from aotgan.data.catalogue import load as load_images
-from aotgan.data.manifest import Manifest, make_manifest
-from aotgan.data.masks import RATIO_BINS
+from aotgan.data.manifest import Manifest
 from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.losses.lite0 import NAME as LITE0
-from aotgan.metrics.embedding import Embedding
-from aotgan.metrics.report import Evaluation, Keep, evaluate
 from aotgan.models.inpainter import Inpainter, evaluating
 from aotgan.models.registry import build
 from aotgan.reproduce.costs import cost_row
+from aotgan.reproduce.curve import CURVE, measure_on_the_way, networks_of, read_curve
+from aotgan.reproduce.evaluation import embedding_of, evaluate_generator, manifest_of
 from aotgan.reproduce.experiments import get_experiment
 from aotgan.reproduce.kept import by_weights, keep_halves, measure_and_keep
 from aotgan.reproduce.records import (
@@ -49,7 +48,6 @@ from aotgan.training.recipe import NO_FEATURES
 RECORD = "record.json"
 PAIRS = "pairs.csv"
 SAMPLES = "samples.png"
-EVALUATION_SEED = 0  # the pairs are the same for every run of a scale and data set
 UNFINISHED = "interrupt"
 
 
@@ -119,7 +117,15 @@ def run(
         sample_every_steps=size.save_every_steps,
     )
     draw = partial(save_samples, manifest=manifest, path=directory / SAMPLES, then=on_sample)
-    trainer = Trainer(config, directory, options, data_root, on_sample=draw)
+    trainer = Trainer(
+        config,
+        directory,
+        options,
+        data_root,
+        on_sample=draw,
+        on_mark=partial(measure_on_the_way, manifest=manifest),
+        marks=[round(share * config.steps) for share in get_experiment(experiment).curve],
+    )
     if trainer.fabric.is_global_zero:
         (directory / RECORD).unlink(missing_ok=True)  # of a shorter time; the weights outgrow it
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
@@ -164,35 +170,6 @@ def finished_record(
     return record if late or record.steps >= config.steps else None
 
 
-def manifest_of(
-    experiment: str, scale: str, config: TrainConfig, data_root: str | Path | None = None
-) -> Manifest:
-    """Returns the image-mask pairs on which a run is measured."""
-    what, data = get_experiment(experiment), config.data
-    return evaluation_manifest(
-        data.name, data.size_px, scale, data_root, what.bins, data.masks, what.measure
-    )
-
-
-def evaluation_manifest(
-    data: str,
-    size_px: int,
-    scale: str,
-    data_root: str | Path | None = None,
-    bins: Sequence[tuple[float, float]] | None = None,
-    masks: str = "free-form",
-    share: float = 1.0,
-) -> Manifest:
-    """Returns the image-mask pairs on which every run of a scale, data set and bins is measured.
-
-    `share` is that of the scale's pairs; two a bin are the least that a distance needs.
-    """
-    test = load_images(data, "test", data_root)
-    bins = bins or RATIO_BINS
-    each = max(2, round(share * get_scale(scale).pairs) // len(bins))
-    return make_manifest(test.files, size_px, bins, each, seed=EVALUATION_SEED, masks=masks)
-
-
 def measure(
     trainer: Trainer, manifest: Manifest, experiment: str, scale: str
 ) -> tuple[Record, pd.DataFrame]:
@@ -202,12 +179,9 @@ def measure(
         Its record, and the measurements of each pair: weights ("raw", "ema"), then the columns of
         `aotgan.metrics.report.Evaluation.per_image`.
     """
-    networks = {"raw": trainer.recipe.generator}
-    if trainer.average is not None:
-        networks["ema"] = trainer.averaged
     rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
     return _measured(
-        networks,
+        networks_of(trainer),
         trainer.config,
         trainer.images,
         manifest,
@@ -222,6 +196,7 @@ def measure(
         images_seen=trainer.step * trainer.config.optim.batch_size,
         train_seconds=round(trainer.seconds, 3),
         images_per_s=round(median(rates), 2) if rates else 0.0,
+        curve=rows_of(read_curve(trainer.directory / CURVE)),
     )
 
 
@@ -312,25 +287,3 @@ def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
 def pairs_csv(per_image: pd.DataFrame) -> str:
     """Returns the measurements of each pair as CSV, five significant digits."""
     return per_image.to_csv(index=False, float_format="%.5g", lineterminator="\n")
-
-
-def evaluate_generator(
-    generator: Inpainter,
-    manifest: Manifest,
-    features: str = LITE0,
-    device: str | torch.device = "cpu",
-    progress: bool = True,
-    keep: Keep | None = None,
-) -> Evaluation:
-    """Measures a generator on a manifest; `features` is the network of its losses."""
-    embedding = embedding_of(features, device)
-    fill = generator.complete
-    with evaluating(generator):
-        return evaluate(
-            fill, manifest, embedding=embedding, progress=progress, device=device, keep=keep
-        )
-
-
-def embedding_of(features: str, device: str | torch.device = "cpu") -> Embedding:
-    """Returns FID's network where the losses have VGG-19, else the losses' own."""
-    return Embedding("inception" if features == "imagenet" else features, device=device)

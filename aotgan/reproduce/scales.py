@@ -6,7 +6,7 @@ gradient of the style loss on the prediction starts at 0.3 to 0.5 times that of 
 `style_weight`.
 
 An experiment may declare a warm-up and a moving average for runs of a thousand steps and more. In a
-shorter one the warm-up is a tenth of the steps, and the average reaches back over a third of them.
+shorter one the warm-up is a tenth of the steps, and the average reaches back over as many.
 """
 
 import inspect
@@ -19,7 +19,7 @@ from aotgan.losses.features import VGG_WIDTH
 from aotgan.losses.lite0 import NAME as LITE0
 from aotgan.models.generator import Generator
 from aotgan.models.registry import model_class, split_config
-from aotgan.reproduce.experiments import get_experiment
+from aotgan.reproduce.experiments import Experiment, get_experiment
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
 LITE0_STYLE = 1.0
@@ -39,6 +39,8 @@ class Scale:
             The compared models get the same share of their published widths.
         features: feature network of perceptual and style loss, and of the distances.
         steps: training steps; batch_size images each.
+        adapts: whether an experiment may ask for another length and growing images; a check of the
+            pipeline has one of each.
         ema_decay: moving average of the weights, evaluated beside the raw ones; None for none.
         pairs: evaluated image-mask pairs, spread evenly over the bins of the experiment.
         log_every_steps: rows of the loss table.
@@ -63,6 +65,7 @@ class Scale:
     precision: str = "32-true"
     compiled: bool = False
     feature_width: int = VGG_WIDTH
+    adapts: bool = True
 
 
 SCALES: dict[str, Scale] = {
@@ -74,6 +77,7 @@ SCALES: dict[str, Scale] = {
             sets={
                 "faces": "bundled",
                 "scenes": "bundled",
+                "scenes-more": "bundled",
                 "logos": "bundled",
                 "objects": "bundled",
             },
@@ -85,6 +89,7 @@ SCALES: dict[str, Scale] = {
             pairs=24,
             log_every_steps=10,
             save_every_steps=50,
+            adapts=False,
         ),
         Scale(
             "laptop",
@@ -92,13 +97,14 @@ SCALES: dict[str, Scale] = {
             sets={
                 "faces": "faces",
                 "scenes": "scenes",
+                "scenes-more": "scenes-more",
                 "logos": "logos",
                 "objects": "imagenet-sample",
             },
             size_px=128,
             width=16,
             features=LITE0,
-            steps=1500,
+            steps=3000,
             ema_decay=0.995,
             pairs=600,
             log_every_steps=25,
@@ -110,6 +116,7 @@ SCALES: dict[str, Scale] = {
             sets={
                 "faces": "faces",
                 "scenes": "scenes",
+                "scenes-more": "scenes-more",
                 "logos": "logos",
                 "objects": "imagenet-sample",
             },
@@ -129,6 +136,7 @@ SCALES: dict[str, Scale] = {
             sets={
                 "faces": "celeba-hq",
                 "scenes": "places2",
+                "scenes-more": "places2",
                 "logos": "openlogo",
                 "objects": "imagenet",
             },
@@ -171,11 +179,17 @@ def make_config(
     what, size = get_experiment(experiment), get_scale(scale)
     if not what.trained and seed:
         raise InputError(f"seed={seed}: {experiment} is the same for every seed. Give 0.")
-    planned = round(size.steps * what.train_more) if what.trained else 0
-    steps = planned if steps is None else steps
-    images = DataConfig(name=data or size.sets[what.subject], size_px=size.size_px)
+    if steps is None:
+        longer = what.train_more if size.adapts else 1
+        steps = round(size.steps * longer) if what.trained else 0
+    stages = [(share, round(times * size.size_px)) for share, times in what.stages if size.adapts]
+    images = DataConfig(
+        name=data or size.sets[what.subject],
+        size_px=stages[-1][1] if stages else size.size_px,
+        stages=tuple(stages),
+    )
     return TrainConfig(
-        generator=_model(what.generator, size),
+        generator=_model(what, size),
         discriminator_width=size.width,
         data=replace(images, **what.data),
         loss=replace(_loss(size), **what.loss),
@@ -189,14 +203,14 @@ def make_config(
     )
 
 
-def _model(options: Mapping[str, Any], size: Scale) -> dict[str, Any]:
+def _model(what: Experiment, size: Scale) -> dict[str, Any]:
     """The network at a scale: its share of the published width, for images of this side."""
-    kind = model_class(split_config(options)[0])
-    own = kind.scaled(size.width / Generator.published_width, size.size_px)
+    kind = model_class(split_config(what.generator)[0])
+    own = kind.scaled(what.wider * size.width / Generator.published_width, size.size_px)
     if "features" in inspect.signature(kind).parameters:  # those of MNPS are a VGG's, see there
         vgg = "imagenet" if size.features == "imagenet" else "random"
         own |= {"features": vgg, "feature_width": size.width}
-    return {**options, **own}
+    return {**what.generator, **own}
 
 
 def _for_steps(optim: Mapping[str, Any], steps: int) -> dict[str, Any]:
@@ -205,7 +219,7 @@ def _for_steps(optim: Mapping[str, Any], steps: int) -> dict[str, Any]:
     if "warmup_steps" in own:
         own["warmup_steps"] = min(own["warmup_steps"], steps // 10)
     if "ema_decay" in own:
-        own["ema_decay"] = min(own["ema_decay"], steps / (steps + 3))
+        own["ema_decay"] = min(own["ema_decay"], steps / (steps + 10))
     return own
 
 

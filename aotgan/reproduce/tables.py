@@ -29,6 +29,7 @@ CHECK_LABEL = "pipeline check"  # what every table of that scale is called
 HOLES = {
     "free-form": "free-form masks",
     "thick": "thick masks",
+    "mixed": "free-form and thick masks",
     "boxes": "rectangles",
     "centre": "centre squares",
 }
@@ -161,7 +162,8 @@ def _caption_lines(records: Sequence[Record], intervals: str | None) -> Iterator
     first = groups[0][0]
     data, test = first.data, first.evaluation
     check = f"{CHECK_LABEL.capitalize()}. " if first.scale == CHECK_SCALE else ""
-    masks = first.config.get("data", {}).get("masks", "free-form")  # `DataConfig`'s
+    trained = first.config.get("data", {}).get("masks", "free-form")  # `DataConfig`'s
+    masks = first.evaluation.get("masks", trained)
     holes = HOLES.get(masks, f"masks of {masks}")
     yield (
         f"{check}Scale {first.scale}, {test['size_px']} px. Trained on {data['images']:,} "

@@ -30,7 +30,7 @@ class DataConfig:
 
     name: str = "bundled"  # an entry of the catalogue, or a folder
     size_px: int = 512  # side of the square training images
-    masks: str = "free-form"  # also "thick", "boxes", "centre" or a folder of mask files
+    masks: str = "free-form"  # also "thick", "mixed", "boxes", "centre" or a folder
     mask_ratio: tuple[float, float] = (0.01, 0.6)  # hole fraction of the training masks
     border_fraction: float = 0.5  # share of the masks whose hole may touch the border
     crop_scale: tuple[float, float] = (0.5, 1.0)  # area of the random crop; released (0.08, 1)

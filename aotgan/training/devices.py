@@ -157,7 +157,7 @@ def keep_freed_memory() -> bool:
     Other C libraries do not know the setting.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if not hasattr(libc, "mallopt"):
+    if libc is None or not hasattr(libc, "mallopt"):
         return False
     return all([libc.mallopt(name, value) for name, value in KEEPING.values()])
 

@@ -7,7 +7,7 @@ steps, bit for bit on the CPU.
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +53,9 @@ class Trainer:
         options: how to run it.
         data_root: folder of the named data sets, see `aotgan.data.catalogue.load`.
         on_sample: called with the trainer every `sample_every_steps`, to draw pictures.
+        on_mark: called with the trainer after each step of `marks`, to measure it; that is not
+            training time. A run that was stopped and resumed may come to a mark twice.
+        marks: numbers of steps.
 
     Raises:
         InputError: data, features or a device that are not there, a directory that cannot be
@@ -66,11 +69,13 @@ class Trainer:
         options: RunOptions | None = None,
         data_root: str | Path | None = None,
         on_sample: Callable[["Trainer"], None] | None = None,
+        on_mark: Callable[["Trainer"], None] | None = None,
+        marks: Sequence[int] = (),
     ):
         self.config = config
         self.directory = Path(directory)
         self.options = options or RunOptions()
-        self.on_sample = on_sample
+        self.on_sample, self.on_mark, self.marks = on_sample, on_mark, frozenset(marks)
         check_processes(config, self.options)
         self.images = load_images(config.data.name, "train", data_root)
         self.samples = self._samples()
@@ -107,6 +112,9 @@ class Trainer:
                 self._one_step(image, mask)
                 now = time.perf_counter()
                 self.seconds, mark = self.seconds + now - mark, now
+                if self.on_mark and self.step in self.marks:  # before the state of this step
+                    self.on_mark(self)
+                    mark = time.perf_counter()
                 self._report(progress)
                 reason = self._stop_reason(interrupt.requested)
                 if reason:

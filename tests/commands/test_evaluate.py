@@ -14,7 +14,7 @@ from aotgan.data.masks import centre_mask
 from aotgan.metrics import Embedding, protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce import runs
+from aotgan.reproduce import evaluation
 from aotgan.reproduce.others import load_others
 
 FILES = "evaluate --pred pred --real real --masks masks"
@@ -180,7 +180,7 @@ def test_pairs_alone_are_written_and_nothing_is_measured(place, aotgan):
 def test_the_holes_can_be_of_another_kind(place, aotgan):
     words = "evaluate --bins 40-50% --mask-kind thick"
     assert aotgan(f"{words} --save-pairs pairs")[0] == 0
-    manifest = runs.evaluation_manifest("bundled", 64, "smoke", None, [(0.4, 0.5)], "thick")
+    manifest = evaluation.evaluation_manifest("bundled", 64, "smoke", None, [(0.4, 0.5)], "thick")
     written = [np.array(Image.open(file)) > 0 for file in sorted(place.glob("pairs/masks/*"))]
     assert all((a == b).all() for a, (_, b, _) in zip(written, manifest, strict=True))
     assert aotgan(f"{words} --pred pairs/photographs --out results")[0] == 0
@@ -197,7 +197,7 @@ def test_fills_are_measured_by_the_scales_distance_and_raw_only_if_asked(
         asked.append(features)
         return Embedding("random", device=device)
 
-    monkeypatch.setattr(runs, "embedding_of", embedding)
+    monkeypatch.setattr(evaluation, "embedding_of", embedding)
     assert aotgan("evaluate --bins 20-30% --save-pairs pairs")[0] == 0
     shutil.copytree(place / "pairs/photographs", place / "raw")
     first, *_ = sorted((place / "raw").iterdir())

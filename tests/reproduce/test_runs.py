@@ -17,9 +17,10 @@ from aotgan.metrics.embedding import Embedding
 from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
 from aotgan.reproduce import runs
+from aotgan.reproduce.evaluation import evaluate_generator, evaluation_manifest
 from aotgan.reproduce.records import load_record
 from aotgan.reproduce.remeasure import remeasure
-from aotgan.reproduce.runs import evaluation_manifest, run
+from aotgan.reproduce.runs import run
 from aotgan.reproduce.samples import one_of_each_bin, sample_grid
 from aotgan.reproduce.scales import SCALES
 from aotgan.training.checkpoint import load_state
@@ -81,7 +82,7 @@ def test_the_numbers_are_those_of_the_stored_weights(once, photographs):
     manifest = evaluation_manifest(str(photographs), 40, "tiny")
     for weights, name in (("raw", "generator"), ("ema", "generator-ema")):
         generator = load_generator(directory / f"{name}.safetensors")
-        table = runs.evaluate_generator(generator, manifest, progress=False).per_bin
+        table = evaluate_generator(generator, manifest, progress=False).per_bin
         assert record.table(weights)["psnr"].tolist() == pytest.approx(table["psnr"], rel=1e-5)
 
 
@@ -144,7 +145,7 @@ def test_a_classical_filling_is_measured_and_recorded(photographs, tmp_path, mon
     assert record.cost.keys() == {"parameters", "seconds"} and record.cost["parameters"] == 0
     manifest = evaluation_manifest(str(photographs), 40, "tiny")
     assert record.evaluation["manifest_sha256"] == manifest.hash
-    table = runs.evaluate_generator(build({"model": "telea"}), manifest, progress=False).per_bin
+    table = evaluate_generator(build({"model": "telea"}), manifest, progress=False).per_bin
     assert record.table()["psnr"].tolist() == pytest.approx(table["psnr"], rel=1e-5)
     assert load_record(directory / "record.json").table().equals(record.table())
     with monkeypatch.context() as patch:

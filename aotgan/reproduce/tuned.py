@@ -1,0 +1,97 @@
+"""Trainings that depart from the paper to get farther in a short time.
+
+`TUNED` has all of the departures. `PILOTS` make one choice otherwise each, for a short time, which
+is how it was chosen. `SHIPPED` are the models that come with the package.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aotgan.reproduce.experiment import Experiment
+
+TUNED = Experiment(
+    "aotgan-tuned",
+    "AOT-GAN tuned for a short training: it corrects a smooth surface",
+    "tuned",
+    subject="scenes",
+    bins=None,
+    generator={"gate_bias": 2.0, "fill": "surface", "correction": True},
+    loss={"hole": 6.0},
+    optim={
+        "learning_rate": 1e-3,
+        "betas": (0.9, 0.99),
+        "schedule": "cosine",
+        "warmup_steps": 100,
+        "clip_norm": 1.0,
+        "ema_decay": 0.998,
+    },
+    departs="the gate's initial bias is 2; erased pixels are a smooth surface, which the "
+    "network corrects; a pixel of the hole weighs 6 times in L1; Adam has betas 0.9, 0.99, "
+    "a warm-up to 1e-3, then a cosine to 0, and gradients cut to norm 1; a moving average "
+    "of the weights is measured",
+)
+
+
+def _pilot(name: str, title: str, changes: Mapping[str, Any], **settings: Any) -> Experiment:
+    """`TUNED` for a short time with one choice made otherwise; `changes` are of its generator."""
+    return replace(
+        TUNED,
+        name=f"pilot-{name}",
+        title=title,
+        group="pilots",
+        subject="scenes-more",
+        generator={**TUNED.generator, **changes},
+        train_more=1 / 3,
+        measure=0.2,
+        curve=(0.25, 0.5, 0.75),
+        **settings,
+    )
+
+
+def _shipped(name: str, title: str, subject: str, **settings: Any) -> Experiment:
+    """`TUNED` for a long time on growing images."""
+    return replace(
+        TUNED,
+        name=name,
+        title=title,
+        group="shipped",
+        subject=subject,
+        data={"masks": "mixed"},
+        masks="free-form",
+        departs=f"{TUNED.departs}; images grow, and a quarter of the holes is thick",
+        curve=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4),
+        **settings,
+    )
+
+
+PILOTS = (
+    _pilot("tuned", "as tuned", {}),
+    _pilot("wide", "twice as wide", {}, wider=2.0),
+    _pilot("bilinear", "bilinear decoder", {"upsampling": "bilinear"}),
+    _pilot("stages", "half of the steps at half of the side", {}, stages=((0.5, 0.5), (1, 1))),
+    _pilot(
+        "mixed", "a quarter of the holes is thick", {}, data={"masks": "mixed"}, masks="free-form"
+    ),
+    _pilot("seen", "the surface is erased value alone", {"correction": False}),
+    _pilot("zero", "erased pixels are 0, no surface", {"correction": False, "fill": 0.0}),
+    _pilot("gate", "the gate's bias is 0", {"gate_bias": 0.0}),
+    _pilot("hole", "hole and known pixels weigh the same", {}, loss={}),
+)
+SHIPPED = (
+    _shipped(
+        "aotgan-scenes",
+        "AOT-GAN for photographs of places: the model that the package ships",
+        "scenes-more",
+        train_more=50 / 3,
+        stages=((0.5, 0.5), (0.85, 1), (1, 2)),
+        measure=0.5,
+    ),
+    _shipped(
+        "aotgan-faces",
+        "AOT-GAN for faces: the other model that the package ships",
+        "faces",
+        train_more=25 / 3,
+        stages=((0.5, 0.5), (0.85, 1), (1, 1.375)),
+    ),
+)
