@@ -14,7 +14,7 @@ from aotgan.reproduce.evaluation import evaluate_generator
 from aotgan.reproduce.kept import by_weights
 from aotgan.training.loop import Trainer
 
-CURVE = "curve.csv"  # rows as `Evaluation.per_bin`, after columns "images" and "weights"
+CURVE = "curve.csv"  # rows as `Evaluation.per_bin`, after columns "seen" (images) and "weights"
 CURVE_PAIRS = "curve_pairs.csv"  # rows as `Evaluation.per_image`, after the same
 
 
@@ -48,10 +48,10 @@ def add_point(directory: Path, images: int, results: Mapping[str, Evaluation]) -
         (CURVE, by_weights(results, "per_bin")),
         (CURVE_PAIRS, by_weights(results)),
     ):
-        frame.insert(0, "images", images)
+        frame.insert(0, "seen", images)
         before = read_curve(directory / name)
         if not before.empty:
-            frame = pd.concat([before[before["images"] < images], frame])
+            frame = pd.concat([before[before["seen"] < images], frame])
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_atomically(directory / name, text)
 
@@ -70,6 +70,6 @@ def read_curve(path: Path) -> pd.DataFrame:
         raise InputError(
             f"{path} is not a table of measurements ({error}). Move it away."
         ) from error
-    if not {"images", "weights"} <= set(frame):
-        raise InputError(f"{path} has no columns images and weights. Move it away.")
+    if not {"seen", "weights"} <= set(frame):
+        raise InputError(f"{path} has no columns seen and weights. Move it away.")
     return frame

@@ -68,6 +68,7 @@ def _baseline(
         generator={"model": model, **options},
         loss={"objective": "published"},
         optim={"learning_rate": learning_rate, "betas": betas},
+        train_more=2.0,
     )
 
 
@@ -131,7 +132,12 @@ COMPARED = (
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        _main("aotgan", "AOT-GAN as the paper's text has it", rows=(("1", "AOT-GAN"),)),
+        _main(
+            "aotgan",
+            "AOT-GAN as the paper's text has it",
+            rows=(("1", "AOT-GAN"),),
+            train_more=2.0,
+        ),
         _main(
             "aotgan-demo",
             "AOT-GAN, trained longer: the model that the package ships",

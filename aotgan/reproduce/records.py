@@ -53,7 +53,7 @@ class Record:
         evaluation: set, pairs and manifest hash of what it was measured on.
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
-        curve: the same on the way, in rows that also say "images", how many had been seen, and
+        curve: the same on the way, in rows that also say "seen", how many images had been, and
             "weights"; empty where it was not measured.
         cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
         environment: device, threads, peak memory, package versions, hash of the code

@@ -39,8 +39,7 @@ class Scale:
             The compared models get the same share of their published widths.
         features: feature network of perceptual and style loss, and of the distances.
         steps: training steps; batch_size images each.
-        adapts: whether an experiment may ask for another length and growing images; a check of the
-            pipeline has one of each.
+        adapts: whether an experiment may ask for another length and growing images.
         ema_decay: moving average of the weights, evaluated beside the raw ones; None for none.
         pairs: evaluated image-mask pairs, spread evenly over the bins of the experiment.
         log_every_steps: rows of the loss table.
@@ -148,6 +147,7 @@ SCALES: dict[str, Scale] = {
             pairs=36_000,
             log_every_steps=100,
             save_every_steps=5000,
+            adapts=False,
         ),
     )
 }

@@ -30,6 +30,7 @@ TUNED = Experiment(
     "network corrects; a pixel of the hole weighs 6 times in L1; Adam has betas 0.9, 0.99, "
     "a warm-up to 1e-3, then a cosine to 0, and gradients cut to norm 1; a moving average "
     "of the weights is measured",
+    train_more=2.0,
 )
 
 

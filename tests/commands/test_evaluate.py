@@ -89,7 +89,10 @@ def test_raw_outputs_need_a_word(place, aotgan):
         (f"{FILES} --data bundled", "of no use with --real"),
         (f"{FILES} --bins 1-10%", "of no use with --real"),
         (f"{FILES} --mask-kind thick", "--mask-kind: of no use with --real"),
-        ("evaluate --mask-kind deep", "mask-kind='deep': choose one of free-form, thick, boxes"),
+        (
+            "evaluate --mask-kind deep",
+            "mask-kind='deep': choose one of free-form, thick, mixed, boxes",
+        ),
         ("evaluate --bins 1-3%", "bins='1-3%': choose one of 1-10%, 10-20%"),
         ("evaluate --csv real", "real is a folder: give a file's name, real/table.csv say"),
         ("evaluate --save-fills new --out new/record", "new/record is to be written there as well"),

@@ -16,8 +16,10 @@ from aotgan.errors import InputError
 from aotgan.metrics.embedding import Embedding
 from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
-from aotgan.reproduce import runs
+from aotgan.reproduce import evaluation, runs
+from aotgan.reproduce.curve import read_curve
 from aotgan.reproduce.evaluation import evaluate_generator, evaluation_manifest
+from aotgan.reproduce.experiments import EXPERIMENTS
 from aotgan.reproduce.records import load_record
 from aotgan.reproduce.remeasure import remeasure
 from aotgan.reproduce.runs import run
@@ -211,14 +213,40 @@ def test_an_interrupted_run_has_no_record_and_goes_on(photographs, tmp_path):
     assert run(*arguments, options=QUICK).steps == 4
 
 
+def test_a_point_of_the_curve_is_what_a_run_of_that_length_ends_with(
+    photographs, tmp_path, monkeypatch
+):
+    """Also after an interrupt at that very step, and never twice."""
+    measured = replace(EXPERIMENTS["aotgan"], curve=(0.5, 0.75))
+    monkeypatch.setitem(EXPERIMENTS, "aotgan", measured)
+
+    def press(trainer):
+        if trainer.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    arguments = ("aotgan", "tiny", 0, str(photographs), tmp_path)
+    assert run(*arguments, options=QUICK, on_sample=press) is None
+    longer = run(*arguments, options=QUICK)
+    monkeypatch.setitem(EXPERIMENTS, "aotgan", replace(measured, curve=()))
+    shorter = run(*arguments[:4], tmp_path / "other", options=QUICK, steps=2)
+    assert shorter.curve == [] and longer.metrics != shorter.metrics
+    for weights, rows in shorter.metrics.items():
+        point = [row for row in longer.curve if (row["seen"], row["weights"]) == (4, weights)]
+        assert rows == [{key: row[key] for key in rows[0]} for row in point]
+    pairs = read_curve(tmp_path / "tiny" / "aotgan" / "seed0" / "curve_pairs.csv")
+    assert pairs.groupby(["seen", "weights"]).size().to_dict() == {
+        (seen, weights): 2 * BINS for seen in (4, 6) for weights in ("raw", "ema")
+    }
+
+
 def test_what_is_missing_is_told_before_the_training(photographs, tmp_path, monkeypatch):
     def refuse(features, **_):
         raise InputError(f"no {features} weights")
 
-    monkeypatch.setattr(runs, "Embedding", refuse)
+    monkeypatch.setattr(evaluation, "Embedding", refuse)
     with pytest.raises(InputError, match="no random weights"):
         run("aotgan", "tiny", 0, str(photographs), tmp_path, options=QUICK)
-    monkeypatch.setattr(runs, "Embedding", Embedding)
+    monkeypatch.setattr(evaluation, "Embedding", Embedding)
     with pytest.raises(InputError, match="device=cuda.*: PyTorch finds"):
         options = replace(QUICK, device="cuda", devices=64)
         run("aotgan", "tiny", 0, str(photographs), tmp_path, options=options)

@@ -11,7 +11,7 @@ from aotgan.errors import InputError
 from aotgan.models.registry import build, model_class, split_config
 from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment, runs_of, select
 from aotgan.reproduce.scales import SCALES, get_scale, make_config, style_weight
-from aotgan.training.config import LossConfig, OptimConfig, TrainConfig
+from aotgan.training.config import LossConfig, OptimConfig, TrainConfig, changes
 
 
 def published_width(config):
@@ -27,10 +27,12 @@ RUNS = [(experiment, scale) for experiment in TRAINED for scale in SCALES]
 def test_every_run_is_a_configuration(experiment, scale):
     config, size = make_config(experiment, scale, seed=2), SCALES[scale]
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    images = size.sets[EXPERIMENTS[experiment].subject]
-    assert (config.seed, config.data.name, config.data.size_px) == (2, images, size.size_px)
+    what = EXPERIMENTS[experiment]
+    times = what.stages[-1][1] if what.stages and size.adapts else 1
+    assert (config.seed, config.data.name) == (2, size.sets[what.subject])
+    assert config.data.size_px == times * size.size_px
     assert config.discriminator_width == size.width
-    share = Fraction(size.width, 64)
+    share = Fraction(size.width, 64) * Fraction(what.wider)
     assert config.generator["width"] == share * published_width(config)
 
 
@@ -113,15 +115,45 @@ def test_the_tuned_experiments_depart_as_they_say():
     assert tuned.loss == replace(plain.loss, hole=6.0) and tuned.data == plain.data
     assert tuned.optim == OptimConfig(8, 1e-3, (0.9, 0.99), 0.998, "cosine", 100, 1.0)
     departing = {e.name for e in EXPERIMENTS.values() if e.departs}
-    assert departing == set(select(["tuned"])) == {"gate-open", "aotgan-tuned"}
+    assert departing == set(select(["tuned", "pilots", "shipped"]))
+
+
+def test_a_pilot_makes_one_choice_otherwise():
+    tuned = make_config("pilot-tuned", "laptop").to_dict()
+    assert tuned == make_config("aotgan-tuned", "laptop", 0, "scenes-more", 1000).to_dict()
+    changed = {
+        "wide": "generator.width 16, not 32",
+        "bilinear": "generator.upsampling None, not 'bilinear'",
+        "stages": "data.stages [], not [[0.5, 64], [1, 128]]",
+        "mixed": "data.masks 'free-form', not 'mixed'",
+        "seen": "generator.correction True, not False",
+        "zero": "generator.correction True, not False; generator.fill 'surface', not 0.0",
+        "gate": "generator.gate_bias 2.0, not 0.0",
+        "hole": "loss.hole 6.0, not 1.0",
+    }
+    for name, difference in changed.items():
+        assert changes(tuned, make_config(f"pilot-{name}", "laptop").to_dict()) == difference
+    assert [f"pilot-{name}" for name in ("tuned", *changed)] == select(["pilots"])
+
+
+def test_the_models_that_are_shipped_see_enough_images_that_grow():
+    for name, images, sides in (
+        ("aotgan-scenes", 400_000, (64, 128, 256)),
+        ("aotgan-faces", 200_000, (64, 128, 176)),
+    ):
+        config = make_config(name, "laptop")
+        assert config.steps * config.optim.batch_size == images
+        assert tuple(side for _, side in config.data.stages) == sides
+        quick = make_config(name, "smoke")
+        assert (quick.steps, quick.data.stages, quick.data.size_px) == (150, (), 64)
 
 
 def test_a_short_run_has_a_warm_up_and_an_average_that_fit_it():
     for steps in (1, 8, 150):
         optim = make_config("aotgan-tuned", "smoke", steps=steps).optim
         assert optim.warmup_steps == steps // 10
-        assert optim.ema_decay == pytest.approx(1 - 3 / steps, abs=0.01) or steps < 20
-    long = make_config("aotgan-tuned", "smoke", steps=3000).optim
+        assert 1 / (1 - optim.ema_decay) == pytest.approx(1 + steps / 10)
+    long = make_config("aotgan-tuned", "smoke", steps=6000).optim
     assert (long.warmup_steps, long.ema_decay) == (100, 0.998)
 
 
@@ -129,7 +161,8 @@ def test_data_and_steps_can_be_chosen():
     config = make_config("aotgan", "smoke", data="faces", steps=3)
     assert (config.data.name, config.steps) == ("faces", 3)
     demo = EXPERIMENTS["aotgan-demo"]
-    assert make_config("aotgan-demo", "smoke").steps == SCALES["smoke"].steps * demo.train_more
+    assert make_config("aotgan-demo", "laptop").steps == SCALES["laptop"].steps * demo.train_more
+    assert make_config("aotgan-demo", "smoke").steps == SCALES["smoke"].steps
 
 
 def test_names_are_unique_and_fit_for_folders():
