@@ -192,11 +192,43 @@ def status(
     seeds: Seeds = "0",
     data: Data = None,
     out: Out = Path("runs"),
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Of `aotgan queue` in place of experiments and seeds.")
+    ] = False,
 ) -> None:
     """Says how far a batch has come, whoever runs it: runs done, running, time left."""
-    from aotgan.reproduce.batch import make_batch, overview
+    from aotgan.reproduce.batch import each, make_batch, overview
+    from aotgan.reproduce.queue import make_queue
 
-    print(overview(make_batch(scale, experiments.split(","), _numbers(seeds), out, data)))
+    if queue:
+        batch = make_queue(scale, out)
+        print("\n".join(each(batch)))
+    else:
+        batch = make_batch(scale, experiments.split(","), _numbers(seeds), out, data)
+    print(overview(batch))
+
+
+@app.command("queue")
+def queue_(
+    scale: Scale = "laptop",
+    processes: Annotated[int, typer.Option(min=1, help="Runs at a time, a thread each.")] = 1,
+    data_root: DataRoot = None,
+    out: Out = Path("runs"),
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so long.", show_default="no limit")
+    ] = None,
+) -> None:
+    """Trains what the committed results rest on, in its declared order, beside other work.
+
+    Ctrl-C saves the runs and stops; the same command goes on. `aotgan status --queue` tells the
+    order and how far it is.
+    """
+    from aotgan.reproduce.queue import make_queue, work
+
+    if work(
+        make_queue(scale, out), processes, data_root, minutes, lambda line: print(line, flush=True)
+    ):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -14,9 +14,12 @@ from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.records import Record
 from aotgan.reproduce.runs import RECORD, run, run_directory
 from aotgan.reproduce.scales import make_config
+from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.log import read_log
+from aotgan.training.schedule import size_changes
 
+LOG = "log.csv"
 SILENT_S = 180.0  # a run whose log has not grown for so long is not running
 
 
@@ -153,27 +156,68 @@ def overview(batch: Batch) -> str:
     """Says how many runs are done and running, and how long the others take at this pace."""
     done = batch.done()
     rest = [job for job in batch.jobs if job not in done]
-    logs = {job: batch.directory(job) / "log.csv" for job in batch.jobs}
-    running = [job for job in rest if logs[job].exists() and _age_s(logs[job]) < SILENT_S]
+    running = [job for job in rest if is_running(batch, job)]
     text = f"{len(done)} of {len(batch.jobs)} runs done, {len(running)} running"
-    rates = [rate for job in batch.jobs if (rate := _steps_per_s(logs[job])) > 0]
-    if not rest or not rates:
+    paces = {job: pace for job in batch.jobs if (pace := _pace(batch, job)) > 0}
+    if not rest or not paces:
         return text
-    left = sum(_steps_left(batch, job, logs[job]) for job in rest)
-    minutes = left / (sum(rates) / len(rates)) / max(1, len(running)) / 60
-    return f"{text}, about {max(1, round(minutes))} min of training left"
+    usual = sum(paces.values()) / len(paces)
+    seconds = sum(_left(batch, job) / paces.get(job, usual) for job in rest) / max(1, len(running))
+    return f"{text}, about {_duration(seconds)} of training left"
 
 
-def _steps_left(batch: Batch, job: Job, log: Path) -> int:
-    rows = read_log(log)
-    steps = make_config(job.experiment, batch.scale, job.seed, batch.data).steps
-    return max(0, steps - int(rows[-1]["step"])) if rows else steps
+def each(batch: Batch) -> list[str]:
+    """Says of every run how many images it has seen and what becomes of it."""
+    lines, done = [], batch.done()
+    for job in batch.jobs:
+        config, steps = _config(batch, job), _steps_done(batch, job)
+        state = "done" if job in done else "running" if is_running(batch, job) else ""
+        images = (
+            f"{steps * config.optim.batch_size:,} of {config.steps * config.optim.batch_size:,}"
+        )
+        lines.append(f"{str(job):32} {images if config.steps else '':>20} {state}".rstrip())
+    return lines
 
 
-def _steps_per_s(log: Path) -> float:
-    rows = read_log(log)
-    return rows[-1]["step"] / rows[-1]["seconds"] if rows and rows[-1]["seconds"] > 0 else 0.0
+def is_running(batch: Batch, job: Job) -> bool:
+    """Whether a run has been heard of lately."""
+    log = batch.directory(job) / LOG
+    return log.exists() and time.time() - log.stat().st_mtime < SILENT_S
 
 
-def _age_s(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+def _config(batch: Batch, job: Job) -> TrainConfig:
+    return make_config(job.experiment, batch.scale, job.seed, batch.data)
+
+
+def _steps_done(batch: Batch, job: Job) -> int:
+    rows = read_log(batch.directory(job) / LOG)
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def _pixels(config: TrainConfig, steps: int) -> int:
+    """How many pixels so many steps see; most of a step's time goes with them."""
+    data, batch = config.data, config.optim.batch_size
+    ends = size_changes(data.stages or ((1.0, data.size_px),), config.steps, batch)
+    seen, images = 0, 0
+    for end, side in ends:
+        now = min(end, steps * batch)
+        seen, images = seen + max(0, now - images) * side**2, max(images, now)
+    return seen
+
+
+def _left(batch: Batch, job: Job) -> int:
+    config = _config(batch, job)
+    return _pixels(config, config.steps) - _pixels(config, _steps_done(batch, job))
+
+
+def _pace(batch: Batch, job: Job) -> float:
+    """Pixels a second of a run so far; 0 where nothing is known."""
+    rows = read_log(batch.directory(job) / LOG)
+    if not rows or not rows[-1]["seconds"] > 0:
+        return 0.0
+    return _pixels(_config(batch, job), int(rows[-1]["step"])) / rows[-1]["seconds"]
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"

@@ -15,11 +15,12 @@ class Experiment:
     Attributes:
         name: unique, used for folders: letters, digits and hyphens.
         title: one line for captions.
-        group: "main", "ablations" (Tables 4 to 7), "readings" (paper against released code),
-            "alternatives" (of rows that the paper leaves open), "applications" (section 4.8),
-            "baselines" and "classical" (Tables 1 and 2), "study" (Table 3), "tuned" (departures
-            from the paper that let a short training get farther), "pilots" (by which these were
-            chosen) or "shipped" (the models that come with the package).
+        group: "main", "ablations" (Tables 4 to 7), "thick" (the same with thick holes), "readings"
+            (paper against released code), "alternatives" (of rows that the paper leaves open),
+            "applications" (section 4.8), "baselines" and "classical" (Tables 1 and 2), "study"
+            (Table 3), "gate" (Eq. 1 against a plain sum), "tuned" (departures from the paper that
+            let a short training get farther), "pilots" (by which these were chosen) or "shipped"
+            (the models that come with the package).
         rows: (table, row label) pairs that this run feeds, labels as in published.csv where the
             paper has the row.
         subject: "faces", "scenes", "scenes-more", "logos" or "objects"; a scale says which image

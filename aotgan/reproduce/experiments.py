@@ -21,6 +21,7 @@ from aotgan.errors import InputError
 from aotgan.reproduce.experiment import ABLATION_BINS, CLASSICAL, Experiment
 from aotgan.reproduce.tuned import PILOTS, SHIPPED, TUNED
 
+GATE_CURVE = (1 / 8, 1 / 4, 1 / 2)  # 12, 24 and 48 of 96 thousand images at scale laptop
 READINGS = "readings"  # the table of paper against released code, in place of a number
 
 
@@ -116,6 +117,20 @@ def _for_study(experiment: Experiment) -> Experiment:
     )
 
 
+def _thick(experiment: Experiment) -> Experiment:
+    """A run of Tables 4 to 7 with thick holes, where distant context can matter at 128 px."""
+    return replace(
+        experiment,
+        name=f"{experiment.name}-thick",
+        title=f"{experiment.title}, thick holes",
+        group="thick",
+        rows=(),
+        data={"masks": "thick"},
+        train_more=1.0,
+        curve=(),
+    )
+
+
 def _reading(name: str, label: str, **settings: Any) -> Experiment:
     """The full model with one choice changed from the text's to the released code's."""
     return Experiment(name, label, READINGS, rows=((READINGS, label),), **settings)
@@ -172,10 +187,24 @@ EXPERIMENTS: dict[str, Experiment] = {
                 ("7", "SM-PatchGAN"),
                 (READINGS, "as the text has it"),
             ),
+            train_more=4.0,
+            curve=GATE_CURVE,
         ),
-        _reading("objective-released", "objective: released", loss={"objective": "released"}),
+        _reading(
+            "objective-released",
+            "objective: released",
+            loss={"objective": "released"},
+            train_more=2.0,
+            curve=(1 / 2,),
+        ),
         _reading("objective-mmagic", "objective: mmagic", loss={"objective": "mmagic"}),
-        _reading("objective-none", "objective: none", loss={"objective": "none"}),
+        _reading(
+            "objective-none",
+            "objective: none",
+            loss={"objective": "none"},
+            train_more=2.0,
+            curve=(1 / 2,),
+        ),
         _reading("gate-normalised", "gate: normalised, reversed", generator={"gate": "normalised"}),
         _reading("adam-released", "Adam: betas 0.5, 0.999", optim={"betas": (0.5, 0.999)}),
         _reading("losses-prediction", "losses: on the raw output", loss={"on_composite": False}),
@@ -190,11 +219,32 @@ EXPERIMENTS: dict[str, Experiment] = {
             data={"crop_scale": (0.08, 1.0), "crop_aspect": (3 / 4, 4 / 3), "jitter": 0.05},
         ),
         Experiment(
+            "gate-sum",
+            "AOT-GAN with a plain sum in place of Eq. 1's gate",
+            "gate",
+            generator={"residual": "identity"},
+            departs="the block adds what it has learned, without a gate",
+            train_more=4.0,
+            curve=GATE_CURVE,
+        ),
+        Experiment(
             "gate-open",
             "Eq. 1 with its gate open at the start (bias 2)",
-            "tuned",
+            "gate",
             generator={"gate_bias": 2.0},
             departs="the gate's initial bias is 2",
+            train_more=4.0,
+            curve=GATE_CURVE,
+        ),
+        Experiment(
+            "aotgan-open",
+            "AOT-GAN with its gate open at the start (bias 2), on photographs of places",
+            "tuned",
+            subject="scenes",
+            bins=None,
+            generator={"gate_bias": 2.0},
+            departs="the gate's initial bias is 2",
+            train_more=2.0,
         ),
         TUNED,
         _residual("gatedconv-only", "gatedconv-only", (), "alternatives"),
@@ -223,6 +273,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         *SHIPPED,
         *(_for_study(model) for model in COMPARED if model.name in ("pconv", "gatedconv")),
     )
+}
+EXPERIMENTS |= {
+    thick.name: thick
+    for experiment in EXPERIMENTS.values()
+    if experiment.name in ("residual-gated", "sm-patchgan")
+    or ("4", f"rates {experiment.name.removeprefix('rates-').replace('-', ',')}") in experiment.rows
+    for thick in (_thick(experiment),)
 }
 GROUPS = tuple(dict.fromkeys(experiment.group for experiment in EXPERIMENTS.values()))
 
