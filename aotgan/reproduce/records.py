@@ -56,6 +56,7 @@ class Record:
         curve: the same on the way, in rows that also say "seen", how many images had been, and
             "weights"; empty where it was not measured.
         cost: of one image, see `aotgan.reproduce.costs.Cost`; empty in records without it.
+        restarts: steps after which it went on from half-precision networks, its state being lost.
         environment: device, threads, peak memory, package versions, hash of the code
             (`code_hash`).
     """
@@ -76,6 +77,7 @@ class Record:
     environment: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
     format: int = FORMAT
 
     def table(self, weights: str = "raw") -> pd.DataFrame:

@@ -197,6 +197,7 @@ def measure(
         train_seconds=round(trainer.seconds, 3),
         images_per_s=round(median(rates), 2) if rates else 0.0,
         curve=rows_of(read_curve(trainer.directory / CURVE)),
+        restarts=trainer.restarts,
     )
 
 

@@ -2,6 +2,9 @@
 
 `state.pt` holds tensors and primitives alone, so that torch reads it with `weights_only=True`. The
 weights that other programs want are beside it in safetensors.
+
+A spare of it, a tenth as large, holds the networks in half precision and no moments of the
+optimisers. Put in its place it goes on with a run whose state was lost, not bit for bit.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,6 +39,20 @@ def save_state(path: str | Path, state: dict[str, Any]) -> Path:
             f"{path} could not be written ({error}); the file from before is kept. Make room on "
             "the disk, then give the same command again."
         ) from error
+
+
+def spare(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns a training state without the optimisers' part, all else in half precision."""
+    networks = {"networks": state["recipe"]["networks"]}
+    return {**_halved({**state, "recipe": networks}), "spare": True}
+
+
+def _halved(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.half() if state.is_floating_point() else state
+    if isinstance(state, Mapping):
+        return {key: _halved(item) for key, item in state.items()}
+    return state
 
 
 def load_state(path: str | Path) -> dict[str, Any]:

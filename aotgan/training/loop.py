@@ -22,7 +22,7 @@ from aotgan.errors import InputError
 from aotgan.files import check_writable, remove_leftovers
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
-from aotgan.training.checkpoint import load_state, not_finite, save_state
+from aotgan.training.checkpoint import load_state, not_finite, save_state, spare
 from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import (
     RunOptions,
@@ -38,6 +38,7 @@ from aotgan.training.schedule import size_changes
 __all__ = ["RunOptions", "Trainer"]
 
 STATE = "state.pt"
+SPARE = "spare.pt"  # of an interrupted run; see `aotgan.training.checkpoint`
 WEIGHTS = "generator.safetensors"
 EMA_WEIGHTS = "generator-ema.safetensors"
 CACHE_BYTES = 2**28  # decoded photographs that each loading process keeps
@@ -49,7 +50,8 @@ class Trainer:
 
     Args:
         config: what to train.
-        directory: run directory; gets `state.pt`, `log.csv` and the weights.
+        directory: run directory; gets `state.pt`, `log.csv` and the weights, and where it
+            is interrupted `spare.pt`.
         options: how to run it.
         data_root: folder of the named data sets, see `aotgan.data.catalogue.load`.
         on_sample: called with the trainer every `sample_every_steps`, to draw pictures.
@@ -84,6 +86,7 @@ class Trainer:
         self._build()
         self.step = 0
         self.seconds = 0.0
+        self.restarts: list[int] = []  # steps after which it went on from a spare
         self.log = LossLog(self.directory / "log.csv")
         if (self.directory / STATE).exists():
             self._resume()
@@ -120,6 +123,10 @@ class Trainer:
                 if reason:
                     break
         self.save()
+        if reason == "interrupt" and first:
+            save_state(self.directory / SPARE, spare(self.state()))
+        else:
+            (self.directory / SPARE).unlink(missing_ok=True)
         self._tell_problems()
         return reason
 
@@ -143,6 +150,7 @@ class Trainer:
             "config": self.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "restarts": self.restarts,
             "log": self.log.state(),
             "recipe": self.recipe.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -201,6 +209,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.restarts = [*state.get("restarts", ()), *([self.step] if "spare" in state else ())]
         self.log.restore(state["log"], self.step, write=self.fabric.is_global_zero)
 
     def _batches(self) -> Iterable[Any]:

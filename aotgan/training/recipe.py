@@ -172,11 +172,12 @@ class Recipe(ABC):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` returned."""
+        """Goes on from what `state_dict` returned; without "optimisers" these start anew."""
         for name, part in self.networks.items():
             part.load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+            if "optimisers" in state:
+                optimiser.load_state_dict(state["optimisers"][name])
 
     def _place(self, network: Network) -> Network:
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
