@@ -197,6 +197,7 @@ def make_config(
             OptimConfig(size.batch_size, ema_decay=size.ema_decay),
             **_for_steps(what.optim, steps),
         ),
+        refine=what.refine,
         steps=steps,
         seed=seed,
         precision=size.precision,

@@ -60,7 +60,10 @@ def _shipped(name: str, title: str, subject: str, **settings: Any) -> Experiment
         subject=subject,
         data={"masks": "mixed"},
         masks="free-form",
-        departs=f"{TUNED.departs}; images grow, and a quarter of the holes is thick",
+        wider=2.0,
+        refine=0.25,
+        departs=f"{TUNED.departs}; images grow, a quarter of the holes is thick, and in as many "
+        "steps it refines its own fill of the image at half or a quarter of the side",
         curve=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4),
         **settings,
     )
@@ -74,6 +77,7 @@ PILOTS = (
     _pilot(
         "mixed", "a quarter of the holes is thick", {}, data={"masks": "mixed"}, masks="free-form"
     ),
+    _pilot("refine", "in a quarter of the steps it refines its own coarse fill", {}, refine=0.25),
     _pilot("seen", "the surface is erased value alone", {"correction": False}),
     _pilot("zero", "erased pixels are 0, no surface", {"correction": False, "fill": 0.0}),
     _pilot("gate", "the gate's bias is 0", {"gate_bias": 0.0}),
@@ -85,7 +89,7 @@ SHIPPED = (
         "AOT-GAN for photographs of places: the model that the package ships",
         "scenes-more",
         train_more=50 / 3,
-        stages=((0.5, 0.5), (0.85, 1), (1, 2)),
+        stages=((0.6, 0.5), (0.88, 1), (1, 2)),
         measure=0.5,
     ),
     _shipped(
@@ -93,6 +97,6 @@ SHIPPED = (
         "AOT-GAN for faces: the other model that the package ships",
         "faces",
         train_more=25 / 3,
-        stages=((0.5, 0.5), (0.85, 1), (1, 1.375)),
+        stages=((0.6, 0.5), (0.88, 1), (1, 1.375)),
     ),
 )

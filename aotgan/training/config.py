@@ -78,6 +78,8 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
+    # share of the steps in which the hole shows the network's own fill of the halved image
+    refine: float = 0.0
     steps: int = 1_000_000
     seed: int = 0
     precision: str = "32-true"  # Fabric's name: "32-true" or "bf16-mixed"
@@ -188,6 +190,7 @@ def _check_limits(config: TrainConfig) -> None:
         ("perceptual", loss.perceptual, 0),
         ("style", loss.style, 0),
         ("hole", loss.hole, 0),
+        ("refine", config.refine, 0),
         ("warmup_steps", optim.warmup_steps, 0),
     ):
         if value < low:
@@ -205,6 +208,8 @@ def _check_limits(config: TrainConfig) -> None:
         raise InputError(
             f"warmup_steps={optim.warmup_steps} of steps={config.steps}: the run must be longer."
         )
+    if config.refine > 1:
+        raise InputError(f"refine={config.refine}: a share, must be at most 1.")
     if config.data.size_px < 8 or config.data.size_px % 8:
         raise InputError(f"size_px={config.data.size_px}: must be a multiple of 8.")
 
@@ -223,6 +228,7 @@ def _check_stages(data: DataConfig) -> None:
 def _check_own(model: str, config: TrainConfig) -> None:
     """Refuses choices that a compared model's own recipe makes."""
     for part, names in (
+        (config, ("refine",)),
         (config.optim, ("schedule", "warmup_steps", "clip_norm")),
         (config.loss, ("hole",)),
     ):

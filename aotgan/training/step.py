@@ -6,6 +6,7 @@ that serves both players. The gradient that the adversary sends to the generator
 respect to the composite alone, so the discriminator's weights never receive any of it.
 """
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
@@ -15,6 +16,7 @@ from aotgan.losses.features import make_features
 from aotgan.losses.network import FeatureNetwork
 from aotgan.losses.perceptual import perceptual_loss, style_loss
 from aotgan.losses.reconstruction import l1_loss
+from aotgan.models.coarse import erase_from_coarse, most_levels
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import NO_ADVERSARY, TrainConfig
@@ -64,7 +66,7 @@ class Step(Recipe):
     def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:
         """Updates both networks on a batch; see `Recipe`."""
         self._set_learning_rates(done)
-        masked = erase(image, mask, self.generator.fill)
+        masked = self.masked(image, mask, done)
         prediction = self.run_generator(masked, mask)  # (B, 3, H, W)
         z = composite(image, prediction, mask)  # Eq. 2
 
@@ -77,6 +79,17 @@ class Step(Recipe):
 
         self.update(self.run_optim_g, total, self.run_generator)
         return {name: value.detach() for name, value in losses.items()}
+
+    def masked(self, image: Tensor, mask: Tensor, done: int) -> Tensor:
+        """What the generator sees: a hole erased or, in some steps, filled from coarse to fine."""
+        share = self.config.refine
+        most = most_levels(self.generator, *image.shape[2:]) if share else 0
+        if most == 0:
+            return erase(image, mask, self.generator.fill)
+        draw = np.random.default_rng([self.config.seed, 2, done])  # the same in all processes
+        levels = int(draw.integers(1, most + 1)) if draw.random() < share else 0
+        with torch.no_grad(), self.fabric.autocast():
+            return erase_from_coarse(self.generator, image, mask, levels)
 
     def reconstruction_losses(
         self, image: Tensor, prediction: Tensor, z: Tensor, mask: Tensor

@@ -126,6 +126,7 @@ def test_a_pilot_makes_one_choice_otherwise():
         "bilinear": "generator.upsampling None, not 'bilinear'",
         "stages": "data.stages [], not [[0.5, 64], [1, 128]]",
         "mixed": "data.masks 'free-form', not 'mixed'",
+        "refine": "refine 0.0, not 0.25",
         "seen": "generator.correction True, not False",
         "zero": "generator.correction True, not False; generator.fill 'surface', not 0.0",
         "gate": "generator.gate_bias 2.0, not 0.0",

@@ -255,13 +255,20 @@ def test_more_steps_prolong_a_run(tiny, tmp_path):
         run(tiny(steps=5), tmp_path / "a")
 
 
-SURFACE = {"width": 4, "blocks": 1, "gate_bias": 2.0, "fill": "surface", "correction": True}
+SURFACE = {
+    "width": 4,
+    "blocks": 1,
+    "rates": [1],
+    "gate_bias": 2.0,
+    "fill": "surface",
+    "correction": True,
+}
 GROWING = {"size_px": 48, "stages": ((0.3, 40), (1.0, 48))}
 TUNED = {"schedule": "cosine", "warmup_steps": 3, "clip_norm": 0.05, "hole": 6.0}
 
 
 def test_a_resumed_run_of_all_choices_changes_not_a_bit(tiny, tmp_path):
-    config = averaging(tiny, generator=SURFACE, **TUNED, **GROWING)
+    config = averaging(tiny, generator=SURFACE, refine=0.5, **TUNED, **GROWING)
     one, why = run(config, tmp_path / "one")
     assert why == "steps"
     for stop in (2, 5, 12):  # in the warm-up, and as images have grown

@@ -11,6 +11,7 @@ from aotgan.errors import InputError
 from aotgan.losses import OBJECTIVES, VGG19Features, make_objective
 from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
 from aotgan.losses.lite0 import LAYERS, Lite0Features
+from aotgan.models.coarse import erase_from_coarse, most_levels
 from aotgan.models.surface import smooth_surface
 from aotgan.training.devices import RunOptions
 from aotgan.training.step import Step
@@ -178,6 +179,25 @@ def test_erased_pixels_may_be_a_surface_that_is_corrected(double, tiny):
     assert torch.equal(seen[0], smooth_surface(image, mask))
     start = (seen[0] - image).abs().mean()
     torch.testing.assert_close(losses["reconstruction"], start, rtol=0.1, atol=0)
+
+
+def test_in_some_steps_the_hole_shows_the_networks_own_coarse_fill(double, tiny):
+    """About a share of them, the same when repeated, and without a gradient through that fill."""
+    surface = {"width": 4, "blocks": 1, "rates": (1,), "fill": "surface", "correction": True}
+    step, _ = build(tiny(generator=surface, refine=0.25))
+    image, mask = example(size=48)
+    plain = smooth_surface(image, mask)
+    seen = [step.masked(image, mask, done) for done in range(200)]
+    coarse = [i for i, one in enumerate(seen) if not torch.equal(one, plain)]
+    assert 30 < len(coarse) < 70
+    levels = [erase_from_coarse(step.generator, image, mask, n) for n in (1, 2)]
+    assert most_levels(step.generator, 48, 48) == 2
+    kinds = [next(n for n, one in enumerate(levels) if torch.equal(seen[i], one)) for i in coarse]
+    assert set(kinds) == {0, 1} and not seen[coarse[0]].requires_grad
+    assert torch.equal(step.masked(image, mask, coarse[0]), seen[coarse[0]])
+    before = step.generator.state_dict()["encoder.0.weight"].clone()
+    step(image, mask, coarse[0])
+    assert not torch.equal(before, step.generator.state_dict()["encoder.0.weight"])
 
 
 def test_gradients_do_not_pile_up_from_step_to_step(double, tiny):
