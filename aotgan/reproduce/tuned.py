@@ -69,6 +69,7 @@ def _shipped(name: str, title: str, subject: str, **settings: Any) -> Experiment
     )
 
 
+ADVERSARIAL = {"adversarial": 0.1}
 PILOTS = (
     _pilot("tuned", "as tuned", {}),
     _pilot("wide", "twice as wide", {}, wider=2.0),
@@ -82,6 +83,7 @@ PILOTS = (
     _pilot("zero", "erased pixels are 0, no surface", {"correction": False, "fill": 0.0}),
     _pilot("gate", "the gate's bias is 0", {"gate_bias": 0.0}),
     _pilot("hole", "hole and known pixels weigh the same", {}, loss={}),
+    _pilot("adversarial", "ten times the adversarial loss", {}, loss={"hole": 6.0, **ADVERSARIAL}),
 )
 SHIPPED = (
     _shipped(
