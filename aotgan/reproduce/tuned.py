@@ -69,11 +69,11 @@ def _shipped(name: str, title: str, subject: str, **settings: Any) -> Experiment
     )
 
 
-ADVERSARIAL = {"adversarial": 0.1}
+BILINEAR = {"upsampling": "bilinear"}
 PILOTS = (
     _pilot("tuned", "as tuned", {}),
     _pilot("wide", "twice as wide", {}, wider=2.0),
-    _pilot("bilinear", "bilinear decoder", {"upsampling": "bilinear"}),
+    _pilot("bilinear", "bilinear decoder", BILINEAR),
     _pilot("stages", "half of the steps at half of the side", {}, stages=((0.5, 0.5), (1, 1))),
     _pilot(
         "mixed", "a quarter of the holes is thick", {}, data={"masks": "mixed"}, masks="free-form"
@@ -83,7 +83,13 @@ PILOTS = (
     _pilot("zero", "erased pixels are 0, no surface", {"correction": False, "fill": 0.0}),
     _pilot("gate", "the gate's bias is 0", {"gate_bias": 0.0}),
     _pilot("hole", "hole and known pixels weigh the same", {}, loss={}),
-    _pilot("adversarial", "ten times the adversarial loss", {}, loss={"hole": 6.0, **ADVERSARIAL}),
+    _pilot("smooth", "both of them, bilinear decoder and equal weights", BILINEAR, loss={}),
+    _pilot(
+        "adversarial",
+        "these two, and ten times the adversarial loss",
+        BILINEAR,
+        loss={"adversarial": 0.1},
+    ),
 )
 SHIPPED = (
     _shipped(

@@ -131,7 +131,9 @@ def test_a_pilot_makes_one_choice_otherwise():
         "zero": "generator.correction True, not False; generator.fill 'surface', not 0.0",
         "gate": "generator.gate_bias 2.0, not 0.0",
         "hole": "loss.hole 6.0, not 1.0",
-        "adversarial": "loss.adversarial 0.01, not 0.1",
+        "smooth": "generator.upsampling None, not 'bilinear'; loss.hole 6.0, not 1.0",
+        "adversarial": "generator.upsampling None, not 'bilinear'; loss.adversarial 0.01, not 0.1; "
+        "loss.hole 6.0, not 1.0",
     }
     for name, difference in changed.items():
         assert changes(tuned, make_config(f"pilot-{name}", "laptop").to_dict()) == difference
