@@ -32,6 +32,7 @@ class Experiment:
             scale's) of each.
         wider: factor on the width of the scale's generator.
         masks: what it is measured on, where that is not what it is trained on.
+        style: factor on the scale's weight of the style loss.
         refine: as in `aotgan.training.config.TrainConfig`.
         departs: what is not as the paper has it, for the caption; "" where the rows say it.
         train_more: factor on the scale's steps.
@@ -53,6 +54,7 @@ class Experiment:
     wider: float = 1.0
     masks: str | None = None
     refine: float = 0.0
+    style: float = 1.0
     departs: str = ""
     train_more: float = 1.0
     measure: float = 1.0

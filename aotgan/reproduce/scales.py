@@ -192,7 +192,7 @@ def make_config(
         generator=_model(what, size),
         discriminator_width=size.width,
         data=replace(images, **what.data),
-        loss=replace(_loss(size), **what.loss),
+        loss=replace(_loss(size, what.style), **what.loss),
         optim=replace(
             OptimConfig(size.batch_size, ema_decay=size.ema_decay),
             **_for_steps(what.optim, steps),
@@ -224,12 +224,12 @@ def _for_steps(optim: Mapping[str, Any], steps: int) -> dict[str, Any]:
     return own
 
 
-def _loss(size: Scale) -> LossConfig:
-    """The losses at a scale: the paper's weights, but for the style."""
+def _loss(size: Scale, style: float) -> LossConfig:
+    """The losses at a scale: the paper's weights, but for the style's, times a factor."""
     return LossConfig(
         features=size.features,
         feature_width=size.feature_width,
-        style=style_weight(size.features, size.feature_width),
+        style=style * style_weight(size.features, size.feature_width),
     )
 
 

@@ -111,33 +111,37 @@ def test_the_tuned_experiments_depart_as_they_say():
         "gate_bias": 2.0,
         "fill": "surface",
         "correction": True,
+        "upsampling": "bilinear",
     }
-    assert tuned.loss == replace(plain.loss, hole=6.0) and tuned.data == plain.data
+    assert tuned.loss == replace(plain.loss, hole=6.0, adversarial=0.06, style=6.0)
+    assert tuned.data == plain.data
     assert tuned.optim == OptimConfig(8, 1e-3, (0.9, 0.99), 0.998, "cosine", 100, 1.0)
     departing = {e.name for e in EXPERIMENTS.values() if e.departs}
     assert departing == set(select(["gate", "tuned", "pilots", "shipped"]))
 
 
 def test_a_pilot_makes_one_choice_otherwise():
-    tuned = make_config("pilot-tuned", "laptop").to_dict()
-    assert tuned == make_config("aotgan-tuned", "laptop", 0, "scenes-more", 1000).to_dict()
+    first = make_config("pilot-first", "laptop").to_dict()
+    bilinear, equal = "generator.upsampling None, not 'bilinear'", "loss.hole 6.0, not 1.0"
+    uncorrected = "generator.correction True, not False"
     changed = {
         "wide": "generator.width 16, not 32",
-        "bilinear": "generator.upsampling None, not 'bilinear'",
+        "bilinear": bilinear,
+        "balance": f"{bilinear}; loss.adversarial 0.01, not 0.06; loss.style 1.0, not 6.0",
         "stages": "data.stages [], not [[0.5, 64], [1, 128]]",
         "mixed": "data.masks 'free-form', not 'mixed'",
         "refine": "refine 0.0, not 0.25",
-        "seen": "generator.correction True, not False",
-        "zero": "generator.correction True, not False; generator.fill 'surface', not 0.0",
+        "seen": uncorrected,
+        "zero": f"{uncorrected}; generator.fill 'surface', not 0.0",
         "gate": "generator.gate_bias 2.0, not 0.0",
-        "hole": "loss.hole 6.0, not 1.0",
-        "smooth": "generator.upsampling None, not 'bilinear'; loss.hole 6.0, not 1.0",
-        "adversarial": "generator.upsampling None, not 'bilinear'; loss.adversarial 0.01, not 0.1; "
-        "loss.hole 6.0, not 1.0",
+        "hole": equal,
+        "stuck": f"{bilinear}; {equal}",
     }
     for name, difference in changed.items():
-        assert changes(tuned, make_config(f"pilot-{name}", "laptop").to_dict()) == difference
-    assert [f"pilot-{name}" for name in ("tuned", *changed)] == select(["pilots"])
+        assert changes(first, make_config(f"pilot-{name}", "laptop").to_dict()) == difference
+    assert [f"pilot-{name}" for name in ("first", *changed)] == select(["pilots"])
+    balance = make_config("pilot-balance", "laptop")
+    assert balance == make_config("aotgan-tuned", "laptop", 0, "scenes-more", 1000)
 
 
 def test_the_models_that_are_shipped_see_enough_images_that_grow():
