@@ -82,6 +82,7 @@ class Settings:
         feather: see there.
         context: see there.
         precision: see there.
+        levels: see there.
     """
 
     model: str | None = None
@@ -92,11 +93,13 @@ class Settings:
     feather: float = 0
     context: int | None = None
     precision: str = "auto"
+    levels: int | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """The arguments of `aotgan.inpaint` that are the same for all pictures."""
-        return {name: getattr(self, name) for name in ("grow", "feather", "context", "precision")}
+        names = ("grow", "feather", "context", "precision", "levels")
+        return {name: getattr(self, name) for name in names}
 
 
 def choose_format(images: Path, out: Path, file_format: str | None) -> str:

@@ -1,6 +1,7 @@
 """Fill holes in a picture of any kind and size: `aotgan.inpaint` (section 4.8)."""
 
 import copy
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aotgan.apply.crops import Tile, padded_size, plan_tiles, reduction
+from aotgan.apply.coarse import enlarged, halved, levels_of, region
+from aotgan.apply.crops import Box, Tile, padded_size, plan_tiles, reduction
 from aotgan.apply.holes import check_px, feather_mask, grow_mask, read_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
@@ -20,6 +22,7 @@ from aotgan.apply.views import View
 from aotgan.errors import InputError
 from aotgan.models.blocks import check_choice
 from aotgan.models.generator import Generator
+from aotgan.models.inpainter import SURFACE
 from aotgan.models.reach import reach
 from aotgan.models.weights import load_generator
 from aotgan.training.devices import find_device
@@ -29,6 +32,7 @@ WORK_BYTES = 2_500_000_000  # what the features of one window may take
 # of a window, for each unit of the network's width; measured
 BYTES_PER_PIXEL = {"transposed": 16, "bilinear": 26}
 
+MOST_LEVELS = 8
 Progress = Callable[[int, int], object]
 
 
@@ -43,6 +47,8 @@ class Job:
         tiles: how the work is divided.
         reduced: rows and columns of a cell of the reduced image that statistics are taken from;
             None where the network needs none, or sees the whole image.
+        box: the part that is filled at half the size first.
+        coarse: that part; None where the picture is filled in one pass.
     """
 
     picture: Picture
@@ -50,11 +56,14 @@ class Job:
     weight: NDArray
     tiles: list[Tile]
     reduced: tuple[int, int] | None
+    box: Box = (0, 0, 0, 0)
+    coarse: "Job | None" = None
 
     @property
     def parts(self) -> int:
         """How many times the network runs."""
-        return len(self.tiles) + (self.reduced is not None)
+        coarse = self.coarse.parts if self.coarse else 0
+        return len(self.tiles) + (self.reduced is not None) + coarse
 
 
 def inpaint(
@@ -65,6 +74,7 @@ def inpaint(
     grow: float = 0,
     feather: float = 0,
     context: int | None = None,
+    levels: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     on_progress: Progress | None = None,
@@ -97,6 +107,10 @@ def inpaint(
             larger one, and with any number, the gates use the statistics of the image reduced to
             that size. That is an approximation: 90 dB where nothing is reduced, 28 to 38 dB at
             half size, 22 to 32 dB at a quarter (a network trained at laptop scale, 128 px).
+        levels: how many times the picture is halved, so that a deep hole is filled from coarse to
+            fine: the enlarged fill of each is what the network sees in the hole of the next. None:
+            as many as leave no pixel of the hole farther than 32 px from a known one; none for a
+            network that does not correct a surface. 0 fills in one pass.
         device: "auto" (that of a Generator that is given, else CUDA, MPS or the CPU, the first that
             is there), "cpu", "cuda" or "mps".
         precision: "auto" (the type of the weights, float32 but for files in double precision),
@@ -116,12 +130,12 @@ def inpaint(
     Warns:
         UserWarning: a mask without a hole, or with so much that it may be inverted.
     """
-    check_options(grow, feather, context, precision)
+    check_options(grow, feather, context, precision, levels)
     pictures, restore = read_pictures(image)
     masks = _masks(mask, pictures)
     generator = _network(model, device, precision)
     jobs = [
-        _job(picture, hole, generator, grow, feather, context)
+        _job(picture, grow_mask(hole, grow), generator, feather, context, levels)
         for picture, hole in zip(pictures, masks, strict=True)
     ]
     total, done = sum(job.parts for job in jobs) * stages(generator), 0
@@ -140,14 +154,25 @@ def inpaint(
     return restore([job.picture.filled for job in jobs])
 
 
-def check_options(grow: float, feather: float, context: int | None, precision: str) -> None:
+def check_options(
+    grow: float,
+    feather: float,
+    context: int | None,
+    precision: str,
+    levels: int | None = None,
+) -> None:
     """Raises InputError where options of `inpaint` cannot be used, whatever the picture."""
     check_px("grow", grow)
     check_px("feather", feather)
-    whole = isinstance(context, int | np.integer) and not isinstance(context, bool)
-    if context is not None and not (whole and context >= 0):
-        raise InputError(f"context={context!r}: expected a whole number of px, or None.")
+    _check_whole("context", context, "a whole number of px, or None")
+    _check_whole("levels", levels, f"a whole number up to {MOST_LEVELS}, or None", MOST_LEVELS)
     check_choice("precision", precision, PRECISIONS)
+
+
+def _check_whole(name: str, value: Any, expected: str, most: float = math.inf) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if value is not None and not (whole and 0 <= value <= most):
+        raise InputError(f"{name}={value!r}: expected {expected}.")
 
 
 def _masks(mask: Any, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
@@ -182,34 +207,64 @@ def _network(model: Generator | str | Path | None, device: str, precision: str) 
 
 def _job(
     picture: Picture,
-    mask: NDArray[np.bool_],
+    hole: NDArray[np.bool_],
     generator: Generator,
-    grow: float,
     feather: float,
     context: int | None,
+    levels: int | None,
 ) -> Job:
-    hole = grow_mask(mask, grow)
     picture.check_known(~hole)
     if not hole.any():
         warnings.warn("the mask has no hole: nothing is filled.", stacklevel=3)
+        return Job(picture, hole, hole, [], None)
+    if levels is None:
+        levels = levels_of(hole) if generator.fill == SURFACE else 0
+    elif levels and generator.fill != SURFACE:
+        raise InputError(
+            f"levels={levels}: this network knows erased pixels of {generator.fill}, and no "
+            "coarse fill. Leave it out, or give a model that corrects a surface."
+        )
+    return _planned(picture, hole, generator, feather, context, int(levels))
+
+
+def _planned(
+    picture: Picture,
+    hole: NDArray[np.bool_],
+    generator: Generator,
+    feather: float,
+    context: int | None,
+    levels: int,
+) -> Job:
+    """The work on a picture, and on it at smaller sizes as long as a hole is left there."""
+    if not hole.any():
         return Job(picture, hole, hole, [], None)
     weight = feather_mask(hole, feather) if feather else hole
     cost = BYTES_PER_PIXEL[generator.config["upsampling"]] * generator.config["width"]
     most = WORK_BYTES // cost
     everywhere = looks_everywhere(generator)
     size = padded_size(picture.size, generator.min_side)
+    around = reach(generator) if context is None else int(context)
+    smaller: dict[str, Any] = {}
+    if levels:
+        box = region(hole, levels, around)
+        half = halved(picture, hole, box, next(generator.parameters()).dtype)
+        coarse = _planned(*half, generator, 0, context, levels - 1)
+        smaller = {"box": box, "coarse": coarse}
     if everywhere and context is None and size[0] * size[1] <= most:
         whole = (0, 0, *picture.size), (0, 0, *size)
-        return Job(picture, hole, weight, [Tile(*whole)], None)
-    around = reach(generator) if context is None else int(context)
+        return Job(picture, hole, weight, [Tile(*whole)], None, **smaller)
     tiles = plan_tiles(weight > 0, around, generator.min_side, most)
     cell = reduction(size, generator.min_side, most) if everywhere else None
-    return Job(picture, hole, weight, tiles, cell)
+    return Job(picture, hole, weight, tiles, cell, **smaller)
 
 
 def _run(job: Job, generator: Generator, step: Callable[[], None]) -> None:
     """Predicts all tiles of a picture and writes them into it."""
-    view, statistics = View(job.picture, job.hole, generator), None
+    guess = None
+    if job.coarse:
+        _run(job.coarse, generator, step)
+        guess = enlarged(job.coarse.picture, job.box)
+    view, statistics = View(job.picture, job.hole, generator, guess), None
     if job.reduced is not None:
         statistics = gate_statistics(generator, *view.reduced(job.reduced), step)
     for tile in job.tiles:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aotgan.apply.coarse import Guess
 from aotgan.apply.crops import Box, padded_size, reflected
 from aotgan.apply.pictures import Picture
 from aotgan.models.generator import STRIDE, Generator
@@ -27,20 +28,29 @@ class View:
         picture: the picture.
         hole: (H, W) bool.
         generator: the network; its fill, and device and type of its weights.
+        guess: what the hole shows in place of the fill.
 
     Attributes:
         size: (H, W) of the continued picture, in px.
     """
 
-    def __init__(self, picture: Picture, hole: NDArray[np.bool_], generator: Generator):
-        self.picture, self.hole = picture, hole
+    def __init__(
+        self,
+        picture: Picture,
+        hole: NDArray[np.bool_],
+        generator: Generator,
+        guess: Guess | None = None,
+    ):
+        self.picture, self.hole, self.guess = picture, hole, guess
         self.fill = generator.fill
         self.kind = next(generator.parameters())
         self.size = padded_size(picture.size, generator.min_side)
 
     def masked(self, window: Box) -> tuple[Tensor, Tensor]:
         """Returns masked image (1, 3, h, w) and mask (1, 1, h, w) of a window at multiples of 4."""
-        if self.fill == SURFACE:
+        if self.guess is not None:
+            image, mask = self._guessed(window, self.guess)
+        elif self.fill == SURFACE:
             image, mask = self._surface(window)
         else:
             image, mask = self._known(window)
@@ -72,13 +82,22 @@ class View:
 
     def _known(self, window: Box) -> tuple[Tensor, Tensor]:
         """A window, 0 in the hole, and its mask."""
-        top, left, bottom, right = window
-        height, width = self.picture.size
-        rows, columns = reflected(top, bottom, height), reflected(left, right, width)
+        rows, columns = self._pixels(window)
         image = self.picture.view(rows, columns).to(self.kind)
         hole = torch.from_numpy(self.hole[rows[:, None], columns]).to(self.kind.device)[None, None]
         # what a hole hides may be anything, NaN as well, which a product with 0 would keep
         return torch.where(hole, 0, image), hole.to(self.kind.dtype)
+
+    def _pixels(self, window: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The rows and columns of the picture that a window shows."""
+        top, left, bottom, right = window
+        height, width = self.picture.size
+        return reflected(top, bottom, height), reflected(left, right, width)
+
+    def _guessed(self, window: Box, guess: Guess) -> tuple[Tensor, Tensor]:
+        """A window whose hole has the guess, and its mask."""
+        image, mask = self._known(window)
+        return torch.where(mask > 0, guess.at(*self._pixels(window)).to(image), image), mask
 
     def _surface(self, window: Box) -> tuple[Tensor, Tensor]:
         """A window whose hole has the surface of the whole, and its mask."""

@@ -29,6 +29,14 @@ def inpaint(
             min=0, help="Px around a hole that are looked at.", show_default="all that matter"
         ),
     ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Halvings of a picture with a deep hole, filled from coarse to fine.",
+            show_default="by the hole's depth",
+        ),
+    ] = None,
     file_format: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +72,7 @@ def inpaint(
     from aotgan.apply.folders import Settings, choose_format, fill_files, plan_tasks
 
     chosen = choose_format(images, out, file_format)
-    settings = Settings(model, device, chosen, quality, grow, feather, context, precision)
+    settings = Settings(model, device, chosen, quality, grow, feather, context, precision, levels)
     tasks, outcome = plan_tasks(images, masks, out, chosen)
     single = len(tasks) == 1
     with tqdm(
