@@ -39,7 +39,7 @@ PARAMETERS = {
     "aotgan.Generator.complete": "self image mask",
     "aotgan.Discriminator": "width",
     "aotgan.Discriminator.forward": "self image",
-    "aotgan.inpaint": "image mask model grow feather context device precision on_progress",
+    "aotgan.inpaint": "image mask model grow feather context levels device precision on_progress",
     "aotgan.load_generator": "path device",
     "aotgan.models.AOTBlock": "channels rates residual gate",
     "aotgan.models.ResidualBlock": "channels rate",
