@@ -89,11 +89,15 @@ def train(
 
     Of a finished run, the same command shows the result.
     """
-    from aotgan.reproduce.runs import run, run_directory
     from aotgan.reproduce.scales import make_config
-    from aotgan.training.devices import RunOptions, is_first_process
 
     config = make_config(experiment, scale, seed, data, steps)
+    if dry_run:
+        print(json.dumps(config.to_dict(), indent=2))
+        return
+    from aotgan.reproduce.runs import run, run_directory  # Lightning takes seconds to import
+    from aotgan.training.devices import RunOptions, is_first_process
+
     options = RunOptions(
         device=device,
         devices=devices,
@@ -102,9 +106,6 @@ def train(
         minutes=minutes,
         progress="bar" if sys.stderr.isatty() else "lines",
     )
-    if dry_run:
-        print(json.dumps(config.to_dict(), indent=2))
-        return
     record = run(experiment, scale, seed, data, out, data_root, options, steps)
     if not is_first_process():
         return
@@ -161,7 +162,6 @@ def reproduce(
     """
     from aotgan.files import check_writable
     from aotgan.reproduce.batch import make_batch, run_batch
-    from aotgan.reproduce.collect import collect
     from aotgan.training.devices import RunOptions
 
     if minutes is not None and not minutes > 0:
@@ -174,6 +174,8 @@ def reproduce(
     )
     outcome = run_batch(batch, options, data_root, minutes)
     if outcome.records:
+        from aotgan.reproduce.collect import collect
+
         names = list(dict.fromkeys(record.experiment for record in outcome.records))
         for path in collect(scale, out, figures, names):
             print(path)
@@ -245,9 +247,9 @@ def remeasure(
 
     Their records are renewed; `python -m aotgan.reproduce.collect` makes tables of them.
     """
+    from aotgan.devices import find_device
     from aotgan.reproduce.batch import make_batch
     from aotgan.reproduce.remeasure import remeasure as measure_again
-    from aotgan.training.devices import find_device
 
     device = find_device(device)
     batch = make_batch(scale, experiments.split(","), _numbers(seeds), out, data)

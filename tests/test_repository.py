@@ -15,7 +15,7 @@ MAX_LINES = 350
 
 # Who may import whom: a package imports from its own layer or a lower one, never in a circle.
 LAYERS = (
-    ("errors", "files", "winograd"),
+    ("errors", "files", "winograd", "devices"),
     ("data", "models", "losses", "metrics"),
     ("training",),
     ("reproduce", "apply"),

@@ -22,10 +22,10 @@ import torch
 from aotgan.apply.inpaint import Progress, check_options, inpaint
 from aotgan.apply.saving import FORMATS, check_quality, format_of, read_exif, save_picture
 from aotgan.data.images import list_images
+from aotgan.devices import find_device
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.weights import load_generator
-from aotgan.training.devices import find_device
 
 MOST_WORKERS = 4  # unless more are asked for: each may take some 2 GB
 

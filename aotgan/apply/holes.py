@@ -16,7 +16,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from aotgan.data.images import open_image
-from aotgan.data.masks import binary, box_mask, one_channel
+from aotgan.data.mask_files import binary, one_channel
+from aotgan.data.masks import box_mask
 from aotgan.errors import InputError
 
 MOST_TRAINED = 0.6  # of the image: the largest holes that the networks are trained on (section 4.1)

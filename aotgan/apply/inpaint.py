@@ -19,13 +19,12 @@ from aotgan.apply.holes import check_px, feather_mask, grow_mask, read_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
 from aotgan.apply.views import View
-from aotgan.errors import InputError
-from aotgan.models.blocks import check_choice
+from aotgan.devices import find_device
+from aotgan.errors import InputError, check_choice
 from aotgan.models.generator import Generator
 from aotgan.models.inpainter import SURFACE
 from aotgan.models.reach import reach
 from aotgan.models.weights import load_generator
-from aotgan.training.devices import find_device
 
 PRECISIONS = ("auto", "float32", "float64", "bfloat16", "float16")
 WORK_BYTES = 2_500_000_000  # what the features of one window may take

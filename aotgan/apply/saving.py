@@ -8,9 +8,8 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from aotgan.data.images import open_image
-from aotgan.errors import InputError
+from aotgan.errors import InputError, check_choice
 from aotgan.files import write_atomically
-from aotgan.models.blocks import check_choice
 
 
 @dataclass(frozen=True)

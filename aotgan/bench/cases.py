@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.apply.inpaint import inpaint
@@ -21,7 +20,7 @@ from aotgan.models.generator import Generator
 from aotgan.models.onnx import PACKAGES, export_onnx
 from aotgan.reproduce.scales import make_config
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
-from aotgan.training.devices import RunOptions, keep_freed_memory
+from aotgan.training.devices import RunOptions, start_fabric
 from aotgan.training.step import Step
 from aotgan.winograd.convolution import winograd
 
@@ -181,7 +180,7 @@ def _make_inference(reading: str, size_px: int, width: int, variant: str, settin
 
 
 def _make_scale_step(config: TrainConfig, variant: str, setting: Setting) -> Work:
-    step = Step(config, _fabric(setting))
+    step = Step(config, start_fabric(config, RunOptions(device=setting.device)))
     batch = example(config.data.size_px, config.optim.batch_size, setting.place)
     return _switched(partial(step, *batch), variant)
 
@@ -189,7 +188,8 @@ def _make_scale_step(config: TrainConfig, variant: str, setting: Setting) -> Wor
 def _make_released_step(config: TrainConfig, variant: str, setting: Setting) -> Work:
     features = VGG19Features("random").to(setting.place)  # nor on these
     options = RunOptions(channels_last=variant != RELEASED, compiled=variant == COMPILED)
-    ours = Step(config, _fabric(setting), options, features)
+    fabric = start_fabric(config, RunOptions(device=setting.device))
+    ours = Step(config, fabric, options, features)
     step: Callable = PlainStep(ours, features) if variant == RELEASED else ours
     batch = example(config.data.size_px, config.optim.batch_size, setting.place)
     return _switched(partial(step, *batch), variant)
@@ -241,11 +241,6 @@ def check_compiler() -> None:
             f"--compiled: torch.compile does not work here ({str(error).strip().splitlines()[0]}). "
             "It needs a C++ compiler, such as g++. Install one, or leave --compiled out."
         ) from error
-
-
-def _fabric(setting: Setting) -> Fabric:
-    keep_freed_memory()  # as training does
-    return Fabric(accelerator=setting.device, devices=1)
 
 
 def _switched(work: Work, variant: str) -> Work:

@@ -39,9 +39,9 @@ def bench(
     from aotgan.bench.cases import Setting, check_compiler
     from aotgan.bench.measure import chosen, measure, save
     from aotgan.bench.report import variant_table, write_report
+    from aotgan.devices import find_device
     from aotgan.files import check_writable
     from aotgan.reproduce.tables import markdown
-    from aotgan.training.devices import find_device
 
     place, cases = find_device(device), chosen(what)
     counts = _counts(threads) if place == "cpu" else _counts(None)

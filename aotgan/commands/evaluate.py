@@ -104,7 +104,7 @@ def evaluate(
         _refuse(of_scale | {"--mask-kind": mask_kind}, "--real and --masks")
     _check_targets(csv, out, save_pairs, save_fills)
 
-    from aotgan.training.devices import find_device
+    from aotgan.devices import find_device
 
     device = find_device(device)
     if pred and real and masks:
@@ -182,8 +182,8 @@ class ScalePairs:
         masks: str | None,
     ):
         from aotgan.data.masks import MASK_KINDS, RATIO_BINS, bin_label
+        from aotgan.errors import check_choice
         from aotgan.metrics.embedding import FEATURES
-        from aotgan.models.blocks import check_choice
         from aotgan.reproduce.evaluation import evaluation_manifest
         from aotgan.reproduce.scales import get_scale
 

@@ -15,16 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from aotgan.data.images import Skipped, read_image, resize, shrink_to_short_side, to_tensor
-from aotgan.data.masks import (
-    DRAWN,
-    MASK_KINDS,
-    RATIO_BINS,
-    centre_mask,
-    fit_mask,
-    masks_from_folder,
-    random_box_mask,
-    read_mask,
-)
+from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
+from aotgan.data.masks import DRAWN, MASK_KINDS, RATIO_BINS, centre_mask, random_box_mask
 from aotgan.errors import InputError
 
 LUMINANCE = (0.299, 0.587, 0.114)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aotgan.data.images import centre_square, image_size, read_image, resize
+from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
 from aotgan.data.masks import (
     DRAWN,
     MASK_KINDS,
@@ -20,10 +21,7 @@ from aotgan.data.masks import (
     box_mask,
     centre_mask,
     draw_box,
-    fit_mask,
     hole_sizes,
-    masks_from_folder,
-    read_mask,
 )
 from aotgan.errors import InputError
 from aotgan.files import sha256_of

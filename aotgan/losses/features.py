@@ -73,7 +73,7 @@ class VGGFeatures(FeatureNetwork):
         raw: bool = False,
     ) -> None:
         super().__init__()
-        check_choice(features, width, seed)
+        check_network(features, width, seed)
         layers = plan(width, self.convs_per_stage)
         if features == "imagenet":
             self.name = f"vgg{self.depth}-imagenet"
@@ -276,7 +276,7 @@ def torchvision_indices(convs_per_stage: Sequence[int] = CONVS_PER_STAGE) -> lis
     return indices
 
 
-def check_choice(features: str, width: int, seed: int) -> None:
+def check_network(features: str, width: int, seed: int) -> None:
     """Raise InputError for a network that does not exist."""
     if features not in ("imagenet", "random"):
         raise InputError(f'features is {features!r}, expected "imagenet" or "random"')

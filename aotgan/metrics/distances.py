@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.image.kid import poly_kernel
 
 from aotgan.metrics.intervals import student
 
@@ -120,6 +119,8 @@ def kernel_distances(real: Tensor, fake: Tensor, photographs: Tensor, counts: Te
     Returns:
         (R,), NaN where a single photograph counts.
     """
+    from torchmetrics.image.kid import poly_kernel  # takes seconds
+
     weights = counts[photographs]  # (n, R)
     sums = torch.zeros_like(counts[0])
     for rows in torch.arange(len(real), device=real.device).split(BLOCK):

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aotgan.data.images import image_size, list_images, read_image, to_tensor
-from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask, read_mask
+from aotgan.data.mask_files import read_mask
+from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask
 from aotgan.errors import InputError
 from aotgan.files import check_folder, sha256_of
 from aotgan.metrics.embedding import Embedding
@@ -125,7 +126,7 @@ def pair_files(
 
     Raises:
         InputError: no such folder or no image in it, files without their counterparts, another
-            size, or a mask that `aotgan.data.masks.read_mask` refuses.
+            size, or a mask that `aotgan.data.mask_files.read_mask` refuses.
     """
     folders = {
         "prediction": Path(predictions),

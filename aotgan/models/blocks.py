@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, check_choice
 from aotgan.winograd.convolution import Conv2d, split
 
 RESIDUALS = (
@@ -232,9 +232,3 @@ class ResidualBlock(nn.Module):
     def forward(self, x1: Tensor) -> Tensor:
         """Returns the block's output, (B, C, H, W)."""
         return x1 + self.conv(F.relu(self.dilated(x1)))
-
-
-def check_choice(option: str, given: str, choices: Sequence[str]) -> None:
-    """Raises InputError unless `given` is one of the choices."""
-    if given not in choices:
-        raise InputError(f"{option}={given!r}: choose one of {', '.join(choices)}.")

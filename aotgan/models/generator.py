@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aotgan.errors import InputError
-from aotgan.models.blocks import AOTBlock, check_choice
+from aotgan.errors import InputError, check_choice
+from aotgan.models.blocks import AOTBlock
 from aotgan.models.inpainter import SURFACE, Inpainter
 from aotgan.winograd.convolution import Conv2d
 

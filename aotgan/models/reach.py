@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from aotgan.models.blocks import check_choice
+from aotgan.errors import check_choice
 from aotgan.models.generator import STRIDE, Generator, Upsample
 
 PLACES = ("features", "output")

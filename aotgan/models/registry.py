@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from aotgan.models.blocks import check_choice
+from aotgan.errors import check_choice
 from aotgan.models.inpainter import Inpainter
 
 AOT_GAN = "aot-gan"

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, did_you_mean
 from aotgan.reproduce.experiment import ABLATION_BINS, CLASSICAL, Experiment
 from aotgan.reproduce.tuned import PILOTS, SHIPPED, TUNED
 
@@ -287,7 +287,10 @@ GROUPS = tuple(dict.fromkeys(experiment.group for experiment in EXPERIMENTS.valu
 def get_experiment(name: str) -> Experiment:
     """Returns a declared experiment; an unknown name is an InputError that lists them."""
     if name not in EXPERIMENTS:
-        raise InputError(f"no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}.")
+        raise InputError(
+            f"no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}."
+            f"{did_you_mean(name, EXPERIMENTS)}"
+        )
     return EXPERIMENTS[name]
 
 
@@ -304,6 +307,7 @@ def select(names: Iterable[str]) -> list[str]:
             raise InputError(
                 f"no experiment or group {name!r}: choose of the groups {', '.join(GROUPS)} and "
                 f"the experiments {', '.join(EXPERIMENTS)}."
+                f"{did_you_mean(name, (*GROUPS, *EXPERIMENTS))}"
             )
         chosen |= dict.fromkeys(members or [name])
     return list(chosen)

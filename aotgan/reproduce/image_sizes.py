@@ -17,7 +17,7 @@ import typer
 from aotgan.data.catalogue import load
 from aotgan.data.images import read_image, resize
 from aotgan.data.manifest import Manifest, make_manifest
-from aotgan.data.masks import fit_mask
+from aotgan.data.mask_files import fit_mask
 from aotgan.metrics.pixel import psnr
 from aotgan.models.generator import Generator
 from aotgan.reproduce.edits import Mask, Picture

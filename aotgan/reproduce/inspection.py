@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aotgan.data.masks import free_form_mask
-from aotgan.errors import InputError
-from aotgan.models.blocks import GatedConvResidual, GatedResidual, check_choice
+from aotgan.errors import InputError, check_choice
+from aotgan.models.blocks import GatedConvResidual, GatedResidual
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import STRIDE, Generator
 from aotgan.models.inpainter import erase, evaluating

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
 
 from aotgan.data.images import to_tensor
 from aotgan.data.manifest import Manifest
@@ -23,6 +22,8 @@ def save_samples(
     then: Callable[[Trainer], None] | None = None,
 ) -> None:
     """Writes a picture of held-out images: masked, filled by the averaged weights, original."""
+    from torchvision.utils import save_image  # takes seconds
+
     if not trainer.fabric.is_global_zero:
         return
     grid = sample_grid(trainer.averaged, one_of_each_bin(manifest), trainer.fabric.device)
@@ -48,6 +49,8 @@ def sample_grid(
         cases: (image uint8 (H, W, 3), mask bool (H, W), anything) of one size.
         device: where the generator is.
     """
+    from torchvision.utils import make_grid
+
     cases = list(cases)
     image = torch.stack([to_tensor(case[0]) for case in cases]).to(device)  # (B, 3, H, W)
     mask = torch.stack([torch.from_numpy(case[1])[None].float() for case in cases]).to(device)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, did_you_mean
 from aotgan.losses.features import VGG_WIDTH
 from aotgan.losses.lite0 import NAME as LITE0
 from aotgan.models.generator import Generator
@@ -156,7 +156,9 @@ SCALES: dict[str, Scale] = {
 def get_scale(name: str) -> Scale:
     """Returns a declared scale; an unknown name is an InputError that lists them."""
     if name not in SCALES:
-        raise InputError(f"no scale {name!r}: choose one of {', '.join(SCALES)}.")
+        raise InputError(
+            f"no scale {name!r}: choose one of {', '.join(SCALES)}.{did_you_mean(name, SCALES)}"
+        )
     return SCALES[name]
 
 

@@ -12,10 +12,9 @@ from itertools import pairwise
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, check_choice, did_you_mean
 from aotgan.losses.adversarial import OBJECTIVES
 from aotgan.losses.features import FEATURES, VGG_WIDTH, check_width
-from aotgan.models.blocks import check_choice
 from aotgan.models.registry import AOT_GAN, CLASSICAL, model_class, split_config
 from aotgan.training.schedule import SCHEDULES
 
@@ -146,7 +145,8 @@ def _plain(value: Any) -> Any:
 def _check_names(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise InputError(f"{kind} has no {unknown[0]!r}: choose of {', '.join(known)}.")
+        closest = did_you_mean(unknown[0], known)
+        raise InputError(f"{kind} has no {unknown[0]!r}: choose of {', '.join(known)}.{closest}")
 
 
 def _check_types(part: Any) -> None:

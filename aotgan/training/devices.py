@@ -5,21 +5,20 @@ import inspect
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.distributed import is_torchelastic_launched
 from torch.nn.parallel import DistributedDataParallel
 
-from aotgan.errors import InputError
-from aotgan.models.blocks import check_choice
+from aotgan.devices import DEVICES, check_device
+from aotgan.errors import InputError, check_choice
 from aotgan.training.config import TrainConfig
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+    from lightning.fabric.strategies.ddp import DDPStrategy
+
 PROGRESS = ("bar", "lines", "none")
 # of glibc's malloc.h: never map a block by itself; never shrink the heap; grow it by so many bytes
 KEEPING = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**28)}
@@ -75,36 +74,6 @@ def loading_processes(workers: int, device_type: str, processes: int = 1) -> int
     return 2 if device_type == "cpu" else min(8, max(2, (os.cpu_count() or 1) // processes))
 
 
-def check_device(device: str, devices: int = 1) -> None:
-    """Refuses a device that this machine lacks, before anything is built.
-
-    Raises:
-        InputError: no such device, or fewer of them than asked for.
-    """
-    check_choice("device", device, DEVICES)
-    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    found = there.get(device, devices)
-    if found < devices:
-        if found == 0:
-            raise InputError(f"device={device}: PyTorch finds none here. Choose cpu, or auto.")
-        raise InputError(
-            f"device={device}, devices={devices}: PyTorch finds {found} here. Ask for fewer."
-        )
-
-
-def find_device(device: str) -> str:
-    """Returns the name that PyTorch has for a device; "auto" is the fastest one that is there.
-
-    Raises:
-        InputError: no such device.
-    """
-    check_device(device)
-    if device != "auto":
-        return device
-    there = (torch.cuda.is_available(), torch.backends.mps.is_available(), True)
-    return next(name for name, found in zip(("cuda", "mps", "cpu"), there, strict=True) if found)
-
-
 def check_processes(config: TrainConfig, options: RunOptions) -> None:
     """Refuses what cannot be started, before anything is built.
 
@@ -127,12 +96,14 @@ def check_processes(config: TrainConfig, options: RunOptions) -> None:
         )
 
 
-def start_fabric(config: TrainConfig, options: RunOptions) -> Fabric:
+def start_fabric(config: TrainConfig, options: RunOptions) -> "Fabric":
     """Starts Fabric on the devices asked for; several of them run as data-parallel processes.
 
     Raises:
         InputError: Fabric refuses; `check_processes` has found the likely reasons before.
     """
+    from lightning.fabric import Fabric  # takes seconds
+
     world = options.devices * options.nodes
     keep_freed_memory()
     try:
@@ -162,23 +133,27 @@ def keep_freed_memory() -> bool:
     return all([libc.mallopt(name, value) for name, value in KEEPING.values()])
 
 
-def data_parallel() -> DDPStrategy:
+def data_parallel() -> "DDPStrategy":
     """Returns the strategy for several processes.
 
     The only buffers, spectral normalisation's vectors, follow from the weights, which are equal
     everywhere; sending them around before each forward pass would be in vain.
     """
+    from lightning.fabric.strategies.ddp import DDPStrategy
+
     names = inspect.signature(DistributedDataParallel).parameters
     new, old = "forward_sync_buffers", "broadcast_buffers"  # newer PyTorch warns of the old name
     off: dict[str, Any] = {new if new in names else old: False}
     return DDPStrategy(**off)
 
 
-def over_processes(fabric: Fabric, values: Tensor, how: str = "mean") -> Tensor:
+def over_processes(fabric: "Fabric", values: Tensor, how: str = "mean") -> Tensor:
     """Returns the "mean", "min" or "max" of each value over all processes, on all of them."""
     return cast(Tensor, fabric.all_reduce(values.clone(), reduce_op=how))
 
 
 def is_first_process() -> bool:
     """Whether this process is the one that writes and prints; true where there is only one."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     return not getattr(rank_zero_only, "rank", 0)

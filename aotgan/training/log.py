@@ -8,16 +8,18 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.training.devices import over_processes
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 LOSSES = ("reconstruction", "perceptual", "style", "discriminator", "adversarial")
 NEVER = 2**62  # a step that no run reaches
@@ -51,14 +53,14 @@ class LossLog:
         self._count += 1
         self._step = step
 
-    def first_bad_step(self, fabric: Fabric) -> int | None:
+    def first_bad_step(self, fabric: "Fabric") -> int | None:
         """Returns the first step whose losses were not finite, on any of the processes."""
         if self._bad is None:
             return None
         first = int(over_processes(fabric, self._bad, "min"))
         return None if first == NEVER else first
 
-    def flush(self, fabric: Fabric, seconds: float, batch: int) -> None:
+    def flush(self, fabric: "Fabric", seconds: float, batch: int) -> None:
         """Appends a row with the means since the last one, over all processes."""
         if not self._count:
             return

@@ -8,11 +8,10 @@ the loop's and the same for all.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -20,6 +19,9 @@ from aotgan.errors import InputError
 from aotgan.models.registry import AOT_GAN, build, split_config
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 NO_FEATURES = "none"
 Network = TypeVar("Network", bound=nn.Module)
@@ -57,7 +59,7 @@ class Recipe(ABC):
     staged = False
     features_name = NO_FEATURES
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         options = options or RunOptions()
         self.config, self.fabric = config, fabric
         self.compiled, self.channels_last = options.compiled, options.channels_last
@@ -194,7 +196,7 @@ class Recipe(ABC):
                 )
 
 
-def make_recipe(config: TrainConfig, fabric: Fabric, options: RunOptions | None = None) -> Recipe:
+def make_recipe(config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None) -> Recipe:
     """Returns the recipe of the model that a configuration names, its networks untrained.
 
     Raises:

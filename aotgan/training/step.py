@@ -6,9 +6,10 @@ that serves both players. The gradient that the adversary sends to the generator
 respect to the composite alone, so the discriminator's weights never receive any of it.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.adversarial import make_objective
@@ -23,6 +24,9 @@ from aotgan.training.config import NO_ADVERSARY, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
 from aotgan.training.schedule import learning_rate_factor
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 class Step(Recipe):
@@ -45,7 +49,7 @@ class Step(Recipe):
     def __init__(
         self,
         config: TrainConfig,
-        fabric: Fabric,
+        fabric: "Fabric",
         options: RunOptions | None = None,
         features: FeatureNetwork | None = None,
     ):

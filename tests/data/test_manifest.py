@@ -8,7 +8,8 @@ from PIL import Image
 
 from aotgan.data.images import load_square, read_image, resize
 from aotgan.data.manifest import Manifest, make_manifest
-from aotgan.data.masks import RATIO_BINS, centre_mask, fit_mask, read_mask, thick_mask
+from aotgan.data.mask_files import fit_mask, read_mask
+from aotgan.data.masks import RATIO_BINS, centre_mask, thick_mask
 from aotgan.errors import InputError
 
 BINS = ((0.1, 0.2), (0.5, 0.6))

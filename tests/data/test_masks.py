@@ -7,17 +7,15 @@ import pytest
 from PIL import Image
 from skimage.measure import label
 
+from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
 from aotgan.data.masks import (
     DRAWN,
     RATIO_BINS,
     bin_label,
     box_mask,
     centre_mask,
-    fit_mask,
     free_form_mask,
-    masks_from_folder,
     random_box_mask,
-    read_mask,
 )
 from aotgan.errors import InputError
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from aotgan.data.images import read_image
 from aotgan.data.manifest import make_manifest
-from aotgan.data.masks import read_mask
+from aotgan.data.mask_files import read_mask
 from aotgan.errors import InputError
 from aotgan.metrics import Embedding, evaluate
 from aotgan.metrics.exchange import PairWriter, pair_manifest

@@ -10,9 +10,10 @@ import time
 import pytest
 import torch
 
+from aotgan.devices import find_device
 from aotgan.errors import InputError
 from aotgan.training.checkpoint import load_state, not_finite
-from aotgan.training.devices import find_device, loading_processes
+from aotgan.training.devices import loading_processes
 from aotgan.training.log import LOSSES, read_log
 from aotgan.training.loop import RunOptions, Trainer
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 
@@ -141,41 +140,6 @@ def test_kills_and_resumes_change_not_a_bit(tiny, straight, tmp_path, start):
             for _ in range(3000):
                 os.killpg(group, 0)
                 time.sleep(0.01)
-
-
-def test_a_spare_goes_on_where_the_state_is_lost(tiny, straight, tmp_path):
-    """Networks as they were to half precision, the optimisers anew, and that is remembered."""
-
-    def press(trainer):
-        if trainer.step == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    lost, found = tmp_path / "lost", tmp_path / "found"
-    run(averaging(tiny), lost, press, sample_every_steps=1)
-    whole = load_state(lost / "state.pt")
-    assert (lost / "spare.pt").stat().st_size < 0.4 * (lost / "state.pt").stat().st_size
-    found.mkdir()
-    shutil.copy(lost / "spare.pt", found / "state.pt")
-    trainer, reason = run(averaging(tiny), found, minutes=1e-9)
-    assert (reason, trainer.step, trainer.restarts) == ("minutes", 5, [5])
-    assert_close(trainer.state()["recipe"]["networks"], whole["recipe"]["networks"])
-    assert_close(trainer.state()["average"], whole["average"])
-    assert run(averaging(tiny), found)[1] == "steps"
-    assert load_state(found / "state.pt")["restarts"] == [5]
-    assert load_state(straight / "state.pt")["restarts"] == []
-    assert run(averaging(tiny), lost)[1] == "steps" and not (lost / "spare.pt").exists()
-    assert_same_run(lost, straight)
-
-
-def assert_close(found, expected):
-    for key, value in expected.items():
-        if isinstance(value, dict):
-            assert_close(found[key], value)
-        elif value.is_floating_point():
-            torch.testing.assert_close(found[key], value, rtol=2**-11, atol=1e-7)
-            assert found[key].dtype == value.dtype
-        else:
-            assert torch.equal(found[key], value)
 
 
 def test_workers_change_not_a_bit(tiny, straight, tmp_path):

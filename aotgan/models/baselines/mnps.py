@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from aotgan.data.masks import centre_mask
 from aotgan.errors import InputError
-from aotgan.losses.features import VGG_WIDTH, VGG19Features, check_choice
+from aotgan.losses.features import VGG_WIDTH, VGG19Features, check_network
 from aotgan.models.baselines.texture import (
     Hole,
     TextureEnergy,
@@ -126,7 +126,7 @@ class MNPS(Inpainter):
                 f"width={width}, bottleneck={bottleneck}, iterations={iterations}, alpha={alpha}, "
                 f"beta={beta}: the first three must be at least 1, the last two at least 0."
             )
-        check_choice(features, feature_width, 0)
+        check_network(features, feature_width, 0)
         self.fill = 0.0
         self.config = {
             "model": "mnps",

@@ -1,8 +1,9 @@
 """How CA is trained: two Wasserstein critics, one of them for the surroundings of the hole."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.reconstruction import full_precision
@@ -13,6 +14,9 @@ from aotgan.training.baselines.critics import Critic, gradient_penalty
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 CRITIC_STEPS = 5
 RECONSTRUCTION, KNOWN, COARSE = 1.2, 1.2, 1.2
@@ -47,7 +51,7 @@ class CAStep(Recipe):
 
     generator: CA
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         super().__init__(config, fabric, options)
         width, size = config.discriminator_width, config.data.size_px
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)

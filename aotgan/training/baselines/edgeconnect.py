@@ -1,11 +1,10 @@
 """How EdgeConnect is trained: the edge network, the image network, then the second on the first."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.features import make_features
@@ -24,6 +23,9 @@ from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import LossConfig, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 EDGES_UNTIL, TRUE_EDGES_UNTIL = 0.3, 0.7  # shares of the steps at which stages 1 and 2 end
 MATCHING = 10.0
@@ -67,7 +69,7 @@ class EdgeConnectStep(Recipe):
     def __init__(
         self,
         config: TrainConfig,
-        fabric: Fabric,
+        fabric: "Fabric",
         options: RunOptions | None = None,
         features: FeatureNetwork | None = None,
     ):

@@ -1,8 +1,9 @@
 """How GatedConv is trained: L1 and SN-PatchGAN with the hinge loss, nothing else."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.reconstruction import full_precision, l1_loss
@@ -11,6 +12,9 @@ from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 ADVERSARIAL = 1.0
 
@@ -34,7 +38,7 @@ class GatedConvStep(Recipe):
 
     generator: GatedConv
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         super().__init__(config, fabric, options)
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")

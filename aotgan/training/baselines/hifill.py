@@ -1,7 +1,8 @@
 """How HiFill is trained: L1 of both stages and a Wasserstein critic with gradient penalty."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.losses.reconstruction import full_precision
@@ -11,6 +12,9 @@ from aotgan.training.baselines.critics import Critic, gradient_penalty
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 COARSE = 1.2  # of the first stage's errors, in the hole and elsewhere
 HOLE, VALID, ADVERSARIAL = 1.2, 1.2, 0.001
@@ -42,7 +46,7 @@ class HiFillStep(Recipe):
 
     generator: HiFill
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         super().__init__(config, fabric, options)
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")

@@ -1,10 +1,9 @@
 """Training of MNPS's content network, as the Context Encoder was trained (Pathak et al., 2016)."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
@@ -20,6 +19,9 @@ from aotgan.models.generator import init_normal
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 ADVERSARIAL = 0.001  # its share of the loss; the squared error has the rest
 RIM_WEIGHT = 10.0  # of the squared error where prediction and known pixels overlap
@@ -76,7 +78,7 @@ class MNPSStep(Recipe):
             bottleneck of one pixel has no statistics.
     """
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         super().__init__(config, fabric, options)
         if config.data.masks != "centre":
             raise InputError(

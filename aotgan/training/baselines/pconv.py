@@ -1,8 +1,9 @@
 """How PConv is trained: no discriminator, losses on features, batch statistics in two phases."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from aotgan.errors import InputError
@@ -15,6 +16,9 @@ from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import LossConfig, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 # Liu et al., Eq. 7
 VALID, HOLE, PERCEPTUAL, STYLE, VARIATION = 1.0, 6.0, 0.05, 120.0, 0.1
@@ -49,7 +53,7 @@ class PConvStep(Recipe):
     def __init__(
         self,
         config: TrainConfig,
-        fabric: Fabric,
+        fabric: "Fabric",
         options: RunOptions | None = None,
         features: FeatureNetwork | None = None,
     ):

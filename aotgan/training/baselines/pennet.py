@@ -1,8 +1,9 @@
 """How PEN-Net is trained: L1 of hole, rest and pyramid, and a patch discriminator."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -14,6 +15,9 @@ from aotgan.models.inpainter import composite, erase
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 HOLE, VALID, PYRAMID, ADVERSARIAL = 6.0, 1.0, 0.5, 0.1
 STRIDES = (2, 2, 2, 1)  # of the layers before the last
@@ -78,7 +82,7 @@ class PENNetStep(Recipe):
 
     generator: PENNet
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, options: RunOptions | None = None):
+    def __init__(self, config: TrainConfig, fabric: "Fabric", options: RunOptions | None = None):
         super().__init__(config, fabric, options)
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")

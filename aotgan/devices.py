@@ -1,0 +1,37 @@
+"""The devices of this machine, by the names that every command takes."""
+
+import torch
+
+from aotgan.errors import InputError, check_choice
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def check_device(device: str, devices: int = 1) -> None:
+    """Refuses a device that this machine lacks, before anything is built.
+
+    Raises:
+        InputError: no such device, or fewer of them than asked for.
+    """
+    check_choice("device", device, DEVICES)
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    found = there.get(device, devices)
+    if found < devices:
+        if found == 0:
+            raise InputError(f"device={device}: PyTorch finds none here. Choose cpu, or auto.")
+        raise InputError(
+            f"device={device}, devices={devices}: PyTorch finds {found} here. Ask for fewer."
+        )
+
+
+def find_device(device: str) -> str:
+    """Returns the name that PyTorch has for a device; "auto" is the fastest one that is there.
+
+    Raises:
+        InputError: no such device.
+    """
+    check_device(device)
+    if device != "auto":
+        return device
+    there = (torch.cuda.is_available(), torch.backends.mps.is_available(), True)
+    return next(name for name, found in zip(("cuda", "mps", "cpu"), there, strict=True) if found)
