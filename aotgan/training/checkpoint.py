@@ -3,8 +3,9 @@
 `state.pt` holds tensors and primitives alone, so that torch reads it with `weights_only=True`. The
 weights that other programs want are beside it in safetensors.
 
-A spare of it, a tenth as large, holds the networks in half precision and no moments of the
-optimisers. Put in its place it goes on with a run whose state was lost, not bit for bit.
+A spare of it, an eighth as large, holds the networks in half precision, of the generator the moving
+average alone where there is one, and no moments of the optimisers. Put in its place it goes on with
+a run whose state was lost, not bit for bit.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,9 +43,21 @@ def save_state(path: str | Path, state: dict[str, Any]) -> Path:
 
 
 def spare(state: dict[str, Any]) -> dict[str, Any]:
-    """Returns a training state without the optimisers' part, all else in half precision."""
-    networks = {"networks": state["recipe"]["networks"]}
-    return {**_halved({**state, "recipe": networks}), "spare": True}
+    """Returns of a training state what a spare has."""
+    networks = dict(state["recipe"]["networks"])
+    if state["average"] is not None:
+        del networks["generator"]
+    return {**_halved({**state, "recipe": {"networks": networks}}), "spare": True}
+
+
+def unspared(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns a state as `Trainer.state` has it, of a spare without "optimisers"."""
+    if "spare" not in state or state["average"] is None:
+        return state
+    prefix = "module."  # of AveragedModel
+    average = state["average"].items()
+    own = {k.removeprefix(prefix): value for k, value in average if k.startswith(prefix)}
+    return {**state, "recipe": {"networks": {**state["recipe"]["networks"], "generator": own}}}
 
 
 def _halved(state: Any) -> Any:

@@ -22,7 +22,7 @@ from aotgan.errors import InputError
 from aotgan.files import check_writable, remove_leftovers
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import save_generator
-from aotgan.training.checkpoint import load_state, not_finite, save_state, spare
+from aotgan.training.checkpoint import load_state, not_finite, save_state, spare, unspared
 from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import (
     RunOptions,
@@ -189,7 +189,7 @@ class Trainer:
             )
 
     def _resume(self) -> None:
-        state = load_state(self.directory / STATE)
+        state = unspared(load_state(self.directory / STATE))
         own = self.config.to_dict()
         stored = with_defaults(state["config"])
         found = {**stored, "steps": max(state["step"], own["steps"])}  # may be prolonged
