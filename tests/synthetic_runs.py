@@ -6,8 +6,8 @@ import pytest
 
 from aotgan.metrics.report import PIXEL_METRICS, summarise
 from aotgan.reproduce.compare import Run
+from aotgan.reproduce.kept import measurements_csv
 from aotgan.reproduce.records import Record, rows_of, save_record
-from aotgan.reproduce.runs import pairs_csv
 
 PHOTOGRAPHS, PAIRS = 10, 20
 FRECHET = "Frechet distance, random features (seed 0)"
@@ -72,7 +72,7 @@ def write_runs(tmp_path):
         for run in runs:
             stem = f"{run.record.experiment}-seed{run.record.seed}"
             save_record(run.record, folder / "records" / f"{stem}.json")
-            (folder / "records" / f"{stem}-pairs.csv").write_text(pairs_csv(run.per_image))
+            (folder / "records" / f"{stem}-pairs.csv").write_text(measurements_csv(run.per_image))
         return folder
 
     return write

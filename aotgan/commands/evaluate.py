@@ -322,8 +322,8 @@ def write_results(
     import torch
 
     from aotgan.files import write_atomically
+    from aotgan.reproduce.kept import measurements_csv
     from aotgan.reproduce.records import environment, rows_of
-    from aotgan.reproduce.runs import pairs_csv
 
     if csv is not None:
         write_atomically(csv, result.per_bin.to_csv(index=False))
@@ -340,5 +340,5 @@ def write_results(
         "metrics": rows,
         "environment": environment(torch.device(device)),
     }
-    write_atomically(out / PAIRS, pairs_csv(result.per_image))
+    write_atomically(out / PAIRS, measurements_csv(result.per_image))
     write_atomically(out / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -44,22 +45,48 @@ def measure(real: Tensor, fake: Tensor, photographs: Sequence[str]) -> dict[str,
         photographs: what each pair's photograph is called.
 
     Returns:
-        "fd", the Fréchet distance, NaN unless n > d, as fewer images have singular covariances;
-        "kd", the kernel distance, NaN for one photograph; "fd_low" and so on, the ends of their
-        intervals, NaN for few photographs.
+        As `summary`.
+    """
+    return summary(resampled(real, fake, photographs), len(set(photographs)))
+
+
+def resampled(real: Tensor, fake: Tensor, photographs: Sequence[str]) -> pd.DataFrame:
+    """Returns the distances, and those of each resample of the photographs.
+
+    The resamples of equal lists of photographs are the same ones, so that the rows of two models
+    on one manifest can be subtracted. Arguments as `measure`.
+
+    Returns:
+        1 + `RESAMPLES` rows, the first of the pairs as they are. "fd", the Fréchet distance, NaN
+        unless n > d, as fewer images have singular covariances; "kd", the kernel distance, NaN for
+        one photograph.
     """
     names, index = np.unique(np.asarray(photographs, dtype=str), return_inverse=True)
     of_pair = torch.from_numpy(index).to(real.device)
     counts = draws(len(names)).to(real.device)  # (P, 1 + R)
-    values = {"kd": kernel_distances(real, fake, of_pair, counts)}
+    frechet = torch.full_like(counts[0], math.nan)
     if len(real) > real.shape[1]:
         each = [frechet_distance(real, fake, weights) for weights in counts[of_pair].T]
-        values["fd"] = torch.stack(each)
+        frechet = torch.stack(each)
+    kernel = kernel_distances(real, fake, of_pair, counts)
+    return pd.DataFrame({"fd": frechet.cpu().numpy(), "kd": kernel.cpu().numpy()})
+
+
+def summary(resamples: pd.DataFrame, photographs: int) -> dict[str, float]:
+    """Returns values and intervals of rows of `resampled`, or of the difference of two models'.
+
+    Args:
+        resamples: the first row is the value.
+        photographs: how many there are.
+
+    Returns:
+        "fd" and "kd"; "fd_low" and so on, the ends of their intervals, NaN for few photographs.
+    """
     found: dict[str, float] = {}
     for name in DISTANCES:
-        value, *resampled = values[name].tolist() if name in values else [math.nan]
-        enough = resampled and len(names) >= LEAST_PHOTOGRAPHS
-        half = student(len(names) - 1) * float(np.std(resampled)) if enough else math.nan
+        value, *others = resamples[name].tolist()
+        enough = photographs >= LEAST_PHOTOGRAPHS
+        half = student(photographs - 1) * float(np.std(others)) if enough else math.nan
         found |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
     return found
 

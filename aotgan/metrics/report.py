@@ -59,11 +59,14 @@ class Evaluation:
             same of fd and kd, the Fréchet and the kernel distance (NaN where they were not asked
             for, and as `aotgan.metrics.distances.measure` says).
         protocol: what each number is, for the record; see `protocol`.
+        resamples: the distances of each bin and resample of the photographs, see
+            `aotgan.metrics.distances.resampled`: bin, fd, kd; empty where they were not asked for.
     """
 
     per_image: pd.DataFrame
     per_bin: pd.DataFrame
     protocol: dict[str, Any]
+    resamples: pd.DataFrame
 
 
 def evaluate(
@@ -116,13 +119,13 @@ def evaluate(
         raise InputError("the manifest has no pairs: nothing to evaluate.")
     per_image = pd.DataFrame(rows)
     real, fake = ([pair[i] for pair in features] for i in range(2))
-    together = (torch.cat(real), torch.cat(fake)) if features else None
-    return Evaluation(per_image, summarise(per_image, together), protocol(embedding))
+    resamples = pd.DataFrame()
+    if features:
+        resamples = _resampled(per_image, torch.cat(real), torch.cat(fake))
+    return Evaluation(per_image, summarise(per_image, resamples), protocol(embedding), resamples)
 
 
-def summarise(
-    per_image: pd.DataFrame, features: tuple[Tensor, Tensor] | None = None
-) -> pd.DataFrame:
+def summarise(per_image: pd.DataFrame, resamples: pd.DataFrame | None = None) -> pd.DataFrame:
     """Averages per-image measurements by bin; columns as in `Evaluation.per_bin`.
 
     The interval is Student's t on the mean, with the standard error clustered by photograph, for
@@ -131,12 +134,10 @@ def summarise(
 
     Args:
         per_image: as in `Evaluation.per_image`.
-        features: of the originals and of the composites, float64 (N, d) each, in its order.
+        resamples: as in `Evaluation.resamples`.
     """
-    per_image = per_image.reset_index(drop=True)
-    groups = {label: per_image[per_image["bin"] == label] for label in per_image["bin"].unique()}
     rows = []
-    for label, group in (groups | {ALL: per_image}).items():
+    for label, group in _bins(per_image).items():
         row = {
             "bin": label,
             "n": len(group),
@@ -147,8 +148,19 @@ def summarise(
         for metric in PIXEL_METRICS:
             mean, low, high = interval(group[metric].to_numpy(), group["image"].to_numpy())
             row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
-        rows.append(row | _distances(group, features))
+        if resamples is None or resamples.empty:
+            rows.append(row | distances.unknown())
+        else:
+            own = resamples[resamples["bin"] == label]
+            rows.append(row | distances.summary(own, group["image"].nunique()))
     return pd.DataFrame(rows)
+
+
+def _bins(per_image: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each bin and, last, of all; numbered from 0."""
+    per_image = per_image.reset_index(drop=True)
+    labels = per_image["bin"].unique()
+    return {label: per_image[per_image["bin"] == label] for label in labels} | {ALL: per_image}
 
 
 def protocol(embedding: Embedding | None = None) -> dict[str, Any]:
@@ -234,10 +246,10 @@ def _embed(embedding: Embedding, images: NDArray[np.uint8]) -> Tensor:
     return embedding(torch.from_numpy(images).movedim(-1, 1))
 
 
-def _distances(group: pd.DataFrame, features: tuple[Tensor, Tensor] | None) -> dict[str, float]:
-    """Both distances of the pairs of a group, with their intervals."""
-    if features is None:
-        return distances.unknown()
-    rows = torch.from_numpy(group.index.to_numpy(copy=True)).to(features[0].device)
-    real, fake = (part[rows] for part in features)
-    return distances.measure(real, fake, list(group["image"]))
+def _resampled(per_image: pd.DataFrame, real: Tensor, fake: Tensor) -> pd.DataFrame:
+    """The table `Evaluation.resamples` of features (N, d) in the order of the pairs."""
+    frames = {}
+    for label, group in _bins(per_image).items():
+        rows = torch.from_numpy(group.index.to_numpy(copy=True)).to(real.device)
+        frames[label] = distances.resampled(real[rows], fake[rows], list(group["image"]))
+    return pd.concat(frames, names=["bin", None]).reset_index("bin")

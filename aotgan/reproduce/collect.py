@@ -22,6 +22,7 @@ from aotgan.reproduce.evaluation import EVALUATION_SEED
 from aotgan.reproduce.experiments import runs_of, select
 from aotgan.reproduce.figures import fills, loss_curves, save_figure
 from aotgan.reproduce.gallery import Trained, draw_all
+from aotgan.reproduce.kept import PAIRS
 from aotgan.reproduce.model_report import write_models
 from aotgan.reproduce.model_tables import load_models
 from aotgan.reproduce.outputs import (
@@ -34,7 +35,7 @@ from aotgan.reproduce.outputs import (
     tables_with,
 )
 from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import PAIRS, RECORD, run_directory
+from aotgan.reproduce.runs import RECORD, run_directory
 from aotgan.reproduce.samples import one_of_each_bin
 from aotgan.reproduce.scales import get_scale
 from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables

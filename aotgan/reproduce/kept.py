@@ -1,4 +1,4 @@
-"""What a finished run keeps for later questions: its weights in half precision, and its fills."""
+"""What a finished run keeps: its measurements, its weights in half precision, and its fills."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,12 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from aotgan.data.manifest import Manifest
+from aotgan.files import write_atomically
 from aotgan.metrics.fills import keep_fills
 from aotgan.metrics.report import Evaluation, Keep
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import halve
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
+PAIRS = "pairs.csv"  # rows as `Evaluation.per_image`, after a column "weights"
+RESAMPLES = "resamples.csv"  # rows as `Evaluation.resamples`, after the same
 FILLS = {"raw": "fills.zip", "ema": "fills-ema.zip"}  # by weights; see `aotgan.metrics.fills`
 HALVES = {WEIGHTS: "generator.fp16.safetensors", EMA_WEIGHTS: "generator-ema.fp16.safetensors"}
 
@@ -38,6 +41,17 @@ def measure_and_keep(
 
         results[weights] = keep_fills(directory / FILLS[weights], manifest, work)
     return results
+
+
+def keep_measurements(directory: Path, results: Mapping[str, Evaluation]) -> None:
+    """Writes `PAIRS` and `RESAMPLES` of evaluations, by weights."""
+    for file, table in ((PAIRS, "per_image"), (RESAMPLES, "resamples")):
+        write_atomically(directory / file, measurements_csv(by_weights(results, table)))
+
+
+def measurements_csv(frame: pd.DataFrame) -> str:
+    """Returns a table of measurements as CSV, five significant digits."""
+    return frame.to_csv(index=False, float_format="%.5g", lineterminator="\n")
 
 
 def keep_halves(directory: Path) -> None:

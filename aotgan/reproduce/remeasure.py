@@ -4,18 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from aotgan.errors import InputError
-from aotgan.files import write_atomically
 from aotgan.metrics.fills import KeptFills
 from aotgan.metrics.report import evaluate
 from aotgan.reproduce.evaluation import embedding_of, manifest_of
-from aotgan.reproduce.kept import FILLS, by_weights
+from aotgan.reproduce.kept import FILLS, keep_measurements
 from aotgan.reproduce.records import Record, code_hash, load_record, rows_of, save_record
-from aotgan.reproduce.runs import (
-    PAIRS,
-    RECORD,
-    pairs_csv,
-    run_directory,
-)
+from aotgan.reproduce.runs import RECORD, run_directory
 from aotgan.reproduce.scales import make_config
 
 
@@ -61,6 +55,6 @@ def remeasure(
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},
         environment=record.environment | {"measured_code_sha256": code_hash()},
     )
-    write_atomically(directory / PAIRS, pairs_csv(by_weights(results)))
+    keep_measurements(directory, results)
     save_record(record, directory / RECORD)
     return record

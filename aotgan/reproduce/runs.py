@@ -2,8 +2,8 @@
 
 A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
 `samples.png`, where it is measured on the way the tables of `aotgan.reproduce.curve`, and, when it
-is finished, `record.json` and `pairs.csv`, the measurements of each image-mask pair, and what
-`aotgan.reproduce.kept` keeps. The same call goes on where it stopped.
+is finished, `record.json` and what `aotgan.reproduce.kept` keeps. The same call goes on where it
+stopped.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import pandas as pd
 import torch
 
 from aotgan.data.catalogue import ImageSet
@@ -21,14 +20,14 @@ from aotgan.data.catalogue import load as load_images
 from aotgan.data.manifest import Manifest
 from aotgan.data.sources import CATALOGUE
 from aotgan.errors import InputError
-from aotgan.files import write_atomically
+from aotgan.metrics.report import Evaluation
 from aotgan.models.inpainter import Inpainter, evaluating
 from aotgan.models.registry import build
 from aotgan.reproduce.costs import cost_row
 from aotgan.reproduce.curve import CURVE, measure_on_the_way, networks_of, read_curve
 from aotgan.reproduce.evaluation import embedding_of, evaluate_generator, manifest_of
 from aotgan.reproduce.experiments import get_experiment
-from aotgan.reproduce.kept import by_weights, keep_halves, measure_and_keep
+from aotgan.reproduce.kept import keep_halves, keep_measurements, measure_and_keep
 from aotgan.reproduce.records import (
     Record,
     environment,
@@ -46,7 +45,6 @@ from aotgan.training.loop import Trainer, prepare
 from aotgan.training.recipe import NO_FEATURES
 
 RECORD = "record.json"
-PAIRS = "pairs.csv"
 SAMPLES = "samples.png"
 UNFINISHED = "interrupt"
 
@@ -105,10 +103,10 @@ def run(
     if not get_experiment(experiment).trained:
         if not is_first_process():
             return None
-        record, per_image = measure_untrained(
+        record, results = measure_untrained(
             config, manifest, experiment, scale, directory, options, data_root
         )
-        return _written(directory, record, per_image)
+        return _written(directory, record, results)
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -130,13 +128,13 @@ def run(
         (directory / RECORD).unlink(missing_ok=True)  # of a shorter time; the weights outgrow it
     if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
         return None
-    record, per_image = measure(trainer, manifest, experiment, scale)
+    record, results = measure(trainer, manifest, experiment, scale)
     keep_halves(directory)
-    return _written(directory, record, per_image)
+    return _written(directory, record, results)
 
 
-def _written(directory: Path, record: Record, per_image: pd.DataFrame) -> Record:
-    write_atomically(directory / PAIRS, pairs_csv(per_image))
+def _written(directory: Path, record: Record, results: Mapping[str, Evaluation]) -> Record:
+    keep_measurements(directory, results)
     save_record(record, directory / RECORD)
     return record
 
@@ -172,12 +170,11 @@ def finished_record(
 
 def measure(
     trainer: Trainer, manifest: Manifest, experiment: str, scale: str
-) -> tuple[Record, pd.DataFrame]:
+) -> tuple[Record, dict[str, Evaluation]]:
     """Evaluates a trained run, raw weights and moving average, and keeps the fills of both.
 
     Returns:
-        Its record, and the measurements of each pair: weights ("raw", "ema"), then the columns of
-        `aotgan.metrics.report.Evaluation.per_image`.
+        Its record, and the evaluations by weights, "raw" and perhaps "ema".
     """
     rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
     return _measured(
@@ -209,7 +206,7 @@ def measure_untrained(
     directory: Path,
     options: RunOptions,
     data_root: str | Path | None = None,
-) -> tuple[Record, pd.DataFrame]:
+) -> tuple[Record, dict[str, Evaluation]]:
     """Evaluates a classical filling; result as `measure`, of 0 steps."""
     prepare(directory)
     return _measured(
@@ -240,7 +237,7 @@ def _measured(
     show: bool,
     processes: int = 1,
     **about: Any,
-) -> tuple[Record, pd.DataFrame]:
+) -> tuple[Record, dict[str, Evaluation]]:
     """Evaluates networks, "raw" and perhaps "ema"; `about` are the record's other fields."""
     features = config.loss.features
     results = measure_and_keep(
@@ -272,7 +269,7 @@ def _measured(
         environment=environment(device) | {"processes": processes},
         cost=cost_of(networks["raw"], manifest.size),
     )
-    return record, by_weights(results)
+    return record, results
 
 
 def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
@@ -283,8 +280,3 @@ def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
         return cost
     # A filling may compute outside of PyTorch, where neither products nor memory are counted.
     return {key: cost[key] for key in ("parameters", "seconds")}
-
-
-def pairs_csv(per_image: pd.DataFrame) -> str:
-    """Returns the measurements of each pair as CSV, five significant digits."""
-    return per_image.to_csv(index=False, float_format="%.5g", lineterminator="\n")

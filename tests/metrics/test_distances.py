@@ -178,3 +178,18 @@ def test_cpu_and_gpu_agree():
     x, y = features(60, 20), features(60, 20, seed=1)
     found = measure(x.cuda(), y.cuda(), names(60, 12))
     assert found == pytest.approx(measure(x, y, names(60, 12)), rel=1e-6)
+
+
+def test_resamples_of_two_models_are_the_same_so_that_their_difference_is_surer():
+    real, photographs = features(90, 4), names(90, 30)
+    first = real + 0.3 * features(90, 4, seed=1)
+    second = first + 0.02
+    frames = [distances.resampled(real, fake, photographs) for fake in (first, second)]
+    found = [distances.summary(frame, 30) for frame in frames]
+    assert found[0] == measure(real, first, photographs)
+    change = distances.summary(frames[1] - frames[0], 30)
+    for name in distances.DISTANCES:
+        assert change[name] == pytest.approx(found[1][name] - found[0][name])
+        width, alone = (x[f"{name}_high"] - x[f"{name}_low"] for x in (change, found[0]))
+        assert 0 < width < 0.5 * alone
+    assert math.isnan(distances.summary(frames[0], 9)["kd_low"])

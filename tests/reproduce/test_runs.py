@@ -8,11 +8,13 @@ import signal
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
+from aotgan.metrics import distances
 from aotgan.metrics.embedding import Embedding
 from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
@@ -62,6 +64,7 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
         "log.csv",
         "pairs.csv",
         "record.json",
+        "resamples.csv",
         "samples.png",
         "state.pt",
     ]
@@ -77,6 +80,10 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
     assert list(raw["bin"]) == [*manifest.bins, "all"] and list(raw["n"]) == [2] * BINS + [12]
     assert (raw["psnr"] != averaged["psnr"]).any()
     assert np.isfinite(raw[["l1", "psnr", "ssim", "kd"]]).all(axis=None)
+    resamples = pd.read_csv(directory / "resamples.csv")
+    rows = resamples[(resamples["weights"] == "raw") & (resamples["bin"] == "all")]
+    assert len(rows) == 1 + distances.RESAMPLES
+    assert rows["kd"].iloc[0] == pytest.approx(raw["kd"].iloc[-1], rel=1e-4)
 
 
 def test_the_numbers_are_those_of_the_stored_weights(once, photographs):
@@ -141,7 +148,7 @@ def test_a_finished_run_of_other_settings_is_refused(once, photographs, tmp_path
 def test_a_classical_filling_is_measured_and_recorded(photographs, tmp_path, monkeypatch):
     record = run("telea", "tiny", 0, str(photographs), tmp_path, options=QUICK)
     directory = tmp_path / "tiny" / "telea" / "seed0"
-    assert names_in(directory) == ["fills.zip", "pairs.csv", "record.json"]
+    assert names_in(directory) == ["fills.zip", "pairs.csv", "record.json", "resamples.csv"]
     assert (record.steps, record.images_seen, record.train_seconds) == (0, 0, 0)
     assert not record.trained and set(record.metrics) == {"raw"}
     assert record.cost.keys() == {"parameters", "seconds"} and record.cost["parameters"] == 0
