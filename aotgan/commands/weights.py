@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aotgan.commands.options import ModelArgument
+from aotgan.commands.options import DataRoot, ModelArgument
 from aotgan.errors import InputError
 
 weights = typer.Typer(help="Converts and inspects weights files.", no_args_is_help=True)
@@ -56,3 +56,28 @@ def ship(
 
     for path in ship_run(run):
         print(path.name)
+
+
+@weights.command()
+def bars(
+    model: Annotated[str, typer.Argument(help="Weights file, or a shipped model.")],
+    data: Annotated[str, typer.Option(help="Image set, whose test photographs are filled.")],
+    data_root: DataRoot = None,
+    size: Annotated[int, typer.Option(min=36, help="Side of the squares in px.")] = 128,
+    pairs: Annotated[int, typer.Option(min=12, help="Over all six bins of holes.")] = 600,
+    out: Annotated[Path, typer.Option(help="Folder of the record.")] = Path("figures/laptop/bars"),
+) -> None:
+    """Measures a model beside the fillings that learn nothing, on the same pairs."""
+    from aotgan.models.weights import load_inpainter
+    from aotgan.reproduce.bars import measure_bars, readable_bars, save_bars
+    from aotgan.reproduce.evaluation import evaluation_manifest
+    from aotgan.reproduce.scales import SCALES
+    from aotgan.reproduce.tables import markdown
+
+    network = load_inpainter(model)
+    share = pairs / SCALES["laptop"].pairs
+    manifest = evaluation_manifest(data, size, "laptop", data_root, share=share)
+    found = measure_bars(Path(model).stem, network, manifest, data)
+    path = save_bars(found, out)
+    print(markdown(readable_bars(found)))
+    print(path)
