@@ -15,7 +15,7 @@ FILLS, CURVES = "_fills.png", "_loss_curves.png"
 ABLATIONS = ("4", "5", "6", "7", READINGS)  # tables of one bin
 COMPARISONS = ("1", "2")  # tables of models
 TABLES = (*COMPARISONS, *ABLATIONS)
-RATES = tuple(name for name in EXPERIMENTS if name.startswith("rates-"))
+RATES = tuple(e.name for e in EXPERIMENTS.values() if any(table == "4" for table, _ in e.rows))
 FIGURES: dict[str, tuple[str, ...]] = {
     "figure1.png": ("gatedconv", "hifill", "aotgan"),
     "figure5.png": ("ca", "pen-net", "pconv", "edgeconnect", "gatedconv", "hifill", "aotgan"),
