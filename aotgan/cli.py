@@ -222,8 +222,8 @@ def queue_(
 ) -> None:
     """Trains what the committed results rest on, in its declared order, beside other work.
 
-    Ctrl-C saves the runs and stops; the same command goes on. `aotgan status --queue` tells the
-    order and how far it is.
+    Ctrl-C saves the runs and stops; the same command goes on. `aotgan status --queue
+    --scale laptop` tells the order and how far it is.
     """
     from aotgan.reproduce.queue import make_queue, work
 

@@ -90,7 +90,7 @@ def mean_distance(x: Tensor, target: Tensor) -> Tensor:
 
 
 # The activations are the largest tensors of a training step. What autograd makes of the two
-# formulas reads and writes them three times as often as their gradients need.
+# formulas reads and writes them more often than their gradients need.
 class _MeanDistance(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:

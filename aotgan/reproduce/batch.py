@@ -170,11 +170,10 @@ def each(batch: Batch) -> list[str]:
     """Says of every run how many images it has seen and what becomes of it."""
     lines, done = [], batch.done()
     for job in batch.jobs:
-        config, steps = _config(batch, job), _steps_done(batch, job)
+        config = _config(batch, job)
+        size = config.optim.batch_size
         state = "done" if job in done else "running" if is_running(batch, job) else ""
-        images = (
-            f"{steps * config.optim.batch_size:,} of {config.steps * config.optim.batch_size:,}"
-        )
+        images = f"{_steps_done(batch, job) * size:,} of {config.steps * size:,}"
         lines.append(f"{str(job):32} {images if config.steps else '':>20} {state}".rstrip())
     return lines
 

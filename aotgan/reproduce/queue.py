@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from aotgan.files import check_writable
@@ -24,7 +25,7 @@ LOG = "output.txt"  # of a process, in the folder of its run, locked while the p
 NICE = 19  # the lowest priority
 LOOK_S = 0.5
 THREADS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # some per cent faster
+MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # huge pages, where the system gives them
 
 
 def _group(name: str) -> list[str]:
@@ -146,4 +147,5 @@ def _step_back() -> None:
     os.nice(NICE)
     group = Path("/proc/self/autogroup")
     if group.exists():
-        group.write_text(str(NICE))
+        with suppress(OSError):  # a courtesy beyond `nice`, which some systems do not allow
+            group.write_text(str(NICE))

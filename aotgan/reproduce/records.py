@@ -50,7 +50,8 @@ class Record:
         images_per_s: median throughput of training.
         data: training set: name, number of images, hash of its listing. Of what is not trained it
             is the one that the models beside it see.
-        evaluation: set, pairs and manifest hash of what it was measured on.
+        evaluation: set, pairs and manifest hash of what it was measured on; "masks" where these are
+            not of the kind that it was trained on.
         protocol: what each metric is.
         metrics: "raw" and, where there is one, "ema" weights: rows per mask-ratio bin.
         curve: the same on the way, in rows that also say "seen", how many images had been, and

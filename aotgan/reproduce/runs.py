@@ -239,7 +239,7 @@ def _measured(
     **about: Any,
 ) -> tuple[Record, dict[str, Evaluation]]:
     """Evaluates networks, "raw" and perhaps "ema"; `about` are the record's other fields."""
-    features = config.loss.features
+    features, masks = config.loss.features, get_experiment(about["experiment"]).masks
     results = measure_and_keep(
         networks,
         manifest,
@@ -263,6 +263,7 @@ def _measured(
             "pairs": len(manifest),
             "size_px": manifest.size,
             "manifest_sha256": manifest.hash,
+            **({"masks": masks} if masks else {}),
         },
         protocol=results["raw"].protocol,
         metrics={name: rows_of(result.per_bin) for name, result in results.items()},

@@ -93,7 +93,7 @@ PILOTS = (
 SHIPPED = (
     _shipped(
         "aotgan-scenes",
-        "AOT-GAN for photographs of places: the model that the package ships",
+        "AOT-GAN tuned and trained for long, for photographs of places",
         "scenes-more",
         train_more=50 / 3,
         stages=((0.6, 0.5), (0.88, 1), (1, 2)),
@@ -101,7 +101,7 @@ SHIPPED = (
     ),
     _shipped(
         "aotgan-faces",
-        "AOT-GAN for faces: the other model that the package ships",
+        "AOT-GAN tuned and trained for long, for faces",
         "faces",
         train_more=25 / 3,
         stages=((0.6, 0.5), (0.88, 1), (1, 1.375)),

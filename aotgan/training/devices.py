@@ -124,8 +124,8 @@ def keep_freed_memory() -> bool:
     """Lets this process keep the memory of freed tensors for the next ones; returns whether it can.
 
     glibc gives large blocks back to the system, which hands them out again page by page and zeroed:
-    some 20,000 page faults, an eighth of the time, in a training step on the CPU. The peak stays.
-    Other C libraries do not know the setting.
+    some 20,000 page faults in a training step on the CPU. The peak stays. Other C libraries do not
+    know the setting.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "mallopt"):

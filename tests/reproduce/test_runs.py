@@ -27,6 +27,7 @@ from aotgan.reproduce.remeasure import remeasure
 from aotgan.reproduce.runs import run
 from aotgan.reproduce.samples import one_of_each_bin, sample_grid
 from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.tables import caption
 from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions
 
@@ -244,6 +245,16 @@ def test_a_point_of_the_curve_is_what_a_run_of_that_length_ends_with(
     assert pairs.groupby(["seen", "weights"]).size().to_dict() == {
         (seen, weights): 2 * BINS for seen in (4, 6) for weights in ("raw", "ema")
     }
+
+
+def test_a_record_says_on_which_masks_it_was_measured(photographs, tmp_path, monkeypatch):
+    mixed = replace(EXPERIMENTS["aotgan"], data={"masks": "mixed"}, masks="free-form")
+    monkeypatch.setitem(EXPERIMENTS, "aotgan", mixed)
+    record = run("aotgan", "tiny", 0, str(photographs), tmp_path, options=QUICK)
+    assert (record.config["data"]["masks"], record.evaluation["masks"]) == ("mixed", "free-form")
+    assert "and free-form masks, the same" in caption([record])
+    manifest = evaluation_manifest(str(photographs), 40, "tiny")
+    assert record.evaluation["manifest_sha256"] == manifest.hash
 
 
 def test_what_is_missing_is_told_before_the_training(photographs, tmp_path, monkeypatch):
