@@ -1,13 +1,11 @@
 """What the training loop asks of a model: its networks, their optimisers, and one step.
 
-AOT-GAN's is `aotgan.training.step.Step`, those of the seven compared models are in
-`aotgan.training.baselines`. Data, resuming, interruption, moving average, records and devices are
-the loop's and the same for all.
+`aotgan.models.registry` declares which recipe trains which model. Data, resuming, interruption,
+moving average, records and devices are the loop's and the same for all.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from aotgan.errors import InputError
-from aotgan.models.registry import AOT_GAN, build, split_config
+from aotgan.models.registry import DECLARED, build, imported, split_config
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 
@@ -25,16 +23,6 @@ if TYPE_CHECKING:
 
 NO_FEATURES = "none"
 Network = TypeVar("Network", bound=nn.Module)
-_HOMES = {
-    AOT_GAN: "aotgan.training.step:Step",
-    "ca": "aotgan.training.baselines.ca:CAStep",
-    "pen-net": "aotgan.training.baselines.pennet:PENNetStep",
-    "pconv": "aotgan.training.baselines.pconv:PConvStep",
-    "edgeconnect": "aotgan.training.baselines.edgeconnect:EdgeConnectStep",
-    "gatedconv": "aotgan.training.baselines.gatedconv:GatedConvStep",
-    "hifill": "aotgan.training.baselines.hifill:HiFillStep",
-    "mnps": "aotgan.training.baselines.mnps:MNPSStep",
-}
 
 
 class Recipe(ABC):
@@ -202,8 +190,8 @@ def make_recipe(config: TrainConfig, fabric: "Fabric", options: RunOptions | Non
     Raises:
         InputError: a filling that is not trained, or what the recipe refuses.
     """
-    model = split_config(config.generator)[0]
-    if model not in _HOMES:
-        raise InputError(f"{model} is not trained: measure it as it is (aotgan evaluate).")
-    module, kind = _HOMES[model].split(":")
-    return getattr(import_module(module), kind)(config, fabric, options)
+    name = split_config(config.generator)[0]
+    training = DECLARED[name].training
+    if training is None:
+        raise InputError(f"{name} is not trained: measure it as it is (aotgan evaluate).")
+    return imported(training)(config, fabric, options)

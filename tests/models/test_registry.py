@@ -10,8 +10,9 @@ import torch
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.inpainter import Inpainter
-from aotgan.models.registry import AOT_GAN, MODELS, build, model_class
+from aotgan.models.registry import AOT_GAN, DECLARED, MODELS, build, imported, model_class
 from aotgan.models.weights import load_generator, load_inpainter, save_generator
+from aotgan.training.recipe import Recipe
 
 SIDE = 64
 
@@ -106,6 +107,22 @@ def test_differences_from_the_publication_are_sentences(name):
     sentences = model_class(name).simplified
     assert isinstance(sentences, tuple)
     assert all(text[0].isupper() and text.endswith(".") for text in sentences)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_declaration_names_a_network_and_its_training(name):
+    training = imported(DECLARED[name].training)
+    assert issubclass(model_class(name), Inpainter) and issubclass(training, Recipe)
+
+
+def test_building_networks_loads_no_training():
+    program = (
+        "import sys; from aotgan.models.registry import DECLARED, build\n"
+        "for name in DECLARED: build({'model': name})\n"
+        "print([name for name in sys.modules if name.startswith('aotgan.training')])"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "[]\n"
 
 
 def test_unknown_names_are_told_with_the_valid_ones():

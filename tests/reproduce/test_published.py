@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from aotgan.errors import InputError
+from aotgan.models.registry import DECLARED, split_config
+from aotgan.reproduce.experiments import EXPERIMENTS
 from aotgan.reproduce.published import Published, check_columns, load_published
 
 COUNTS = {"1": 168, "2": 8, "3": 6, "4": 16, "5": 12, "6": 16, "7": 12}
@@ -27,6 +29,16 @@ def test_a_line_of_table_1_is_as_the_paper_prints_it(published):
     line = published.query("table == '1' and setting == '30-40%' and metric == 'L1_1e-2'")
     printed = dict(zip(line["row"], map(str, line["value"]), strict=True))
     assert [printed[name] for name in MODELS] == "5.19 3.97 3.43 3.47 4.08 5.02 3.20".split()
+
+
+def test_models_fill_the_rows_that_they_are_declared_with():
+    rows = {
+        (label, DECLARED[split_config(experiment.generator)[0]].row)
+        for experiment in EXPERIMENTS.values()
+        for table, label in experiment.rows
+        if table in ("1", "2")
+    }
+    assert rows == {(model.row, model.row) for model in DECLARED.values()}
 
 
 def test_every_value_is_a_finite_number(published):
