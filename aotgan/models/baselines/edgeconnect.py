@@ -9,13 +9,11 @@ Both networks see images in [0, 1], with 1 in the hole.
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from skimage.feature import canny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from aotgan.errors import InputError
-from aotgan.models.discriminator import KERNEL, PADDING, STRIDES
 from aotgan.models.generator import init_normal
 from aotgan.models.inpainter import Inpainter, composite, erase
 from aotgan.winograd.convolution import Conv2d
@@ -27,7 +25,6 @@ SIGMA = 2.0  # of the Gaussian in front of Canny's detector, pixels
 # chain of weak edge pixels can still need a strong one that lies nearer.
 CANNY_RADIUS = 10
 LUMINANCE = (0.2125, 0.7154, 0.0721)  # of R, G and B in scikit-image's rgb2gray
-SMALLEST_PATCH_IMAGE = 24  # pixels a side, below which `PatchCritic` has no score
 
 
 class EdgeConnect(Inpainter):
@@ -105,53 +102,6 @@ class EdgeConnect(Inpainter):
         gray = to_gray(image)
         known = canny_edges(gray, mask)
         return composite(known, self.edge_network(edge_input(gray, known, mask)), mask)
-
-
-class PatchCritic(nn.Module):
-    """Judges 70 x 70 patches: five 4x4 convolutions, all with spectral normalisation and no bias.
-
-    AOT-GAN's `Discriminator` has the same shape, but a plain last layer with a bias.
-
-    Args:
-        in_channels: 2 for gray and edges, 3 for images.
-        width: channels of the first layer, 64 as published.
-    """
-
-    def __init__(self, in_channels: int, width: int = 64):
-        super().__init__()
-        if width < 1:
-            raise InputError(f"width={width}: must be at least 1.")
-        channels = (in_channels, width, 2 * width, 4 * width, 8 * width, 1)
-        self.convs = nn.ModuleList(
-            _initialised(
-                nn.Conv2d(
-                    channels[i], channels[i + 1], KERNEL, stride, padding=PADDING, bias=False
-                ),
-                width,
-                spectral=True,
-            )
-            for i, stride in enumerate(STRIDES)
-        )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns what each layer makes of x (B, C, H, W) in [0, 1].
-
-        Four activations (B, C_i, H_i, W_i), then the logits (B, 1, H / 8 - 2, W / 8 - 2), above 0
-        for real.
-
-        Raises:
-            InputError: an image smaller than 24 pixels on a side, which has no score.
-        """
-        if min(x.shape[2:]) < SMALLEST_PATCH_IMAGE:
-            raise InputError(
-                f"images of {x.shape[2]}x{x.shape[3]} pixels: the discriminator needs at least "
-                f"{SMALLEST_PATCH_IMAGE} pixels on each side."
-            )
-        outputs = []
-        for conv in self.convs[:-1]:
-            x = F.leaky_relu(conv(x), 0.2)
-            outputs.append(x)
-        return [*outputs, self.convs[-1](x)]
 
 
 def to_gray(image: Tensor) -> Tensor:

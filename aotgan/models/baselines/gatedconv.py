@@ -6,18 +6,10 @@ Free-Form Image Inpainting with Gated Convolution (Yu et al., 2019); layers as r
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from aotgan.errors import InputError
-from aotgan.models.baselines.two_stage import (
-    Layer,
-    TwoStageInpainter,
-    init_glorot,
-    same_padding,
-)
+from aotgan.models.baselines.two_stage import Layer, TwoStageInpainter, same_padding
 from aotgan.winograd.convolution import Conv2d
-
-CRITIC_CHANNELS = (1, 2, 4, 4, 4, 4)  # in multiples of the width
 
 
 class GatedLayer(nn.Module):
@@ -78,43 +70,3 @@ class GatedConv(TwoStageInpainter):
     def end(self, picture: Tensor) -> Tensor:
         """Maps to [-1, 1] by tanh."""
         return torch.tanh(picture)
-
-
-class PatchCritic(nn.Module):
-    """SN-PatchGAN: six convolutions 5x5 of stride 2 with spectral norm and leaky ReLU.
-
-    There is no last layer with one channel: every element of the final map is a score.
-
-    Args:
-        width: channels of the first layer, 64 as published; the others have 2 and 4 times that.
-
-    Raises:
-        InputError: a width below 1.
-    """
-
-    def __init__(self, width: int = 64):
-        super().__init__()
-        if width < 1:
-            raise InputError(f"width={width}: must be at least 1.")
-        channels = (4, *(factor * width for factor in CRITIC_CHANNELS))
-        convs = [
-            nn.Conv2d(before, after, 5, stride=2, padding=2)
-            for before, after in zip(channels, channels[1:], strict=False)
-        ]
-        for conv in convs:
-            init_glorot(conv)
-        self.layers = nn.Sequential(
-            *(layer for conv in convs for layer in (spectral_norm(conv), nn.LeakyReLU(0.2)))
-        )
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Scores patches, higher for real.
-
-        Args:
-            image: (B, 3, H, W) in [-1, 1].
-            mask: (B, 1, H, W) in {0, 1}, 1 = hole; of a real image the one that it is compared by.
-
-        Returns:
-            (B, 4 width, H / 64, W / 64), rounded up.
-        """
-        return self.layers(torch.cat([image, mask], dim=1))

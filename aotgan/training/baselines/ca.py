@@ -10,7 +10,7 @@ from aotgan.losses.reconstruction import full_precision
 from aotgan.models.baselines.ca import CA
 from aotgan.models.baselines.two_stage import Stages
 from aotgan.models.inpainter import composite, erase
-from aotgan.training.baselines.critics import Critic, gradient_penalty
+from aotgan.training.baselines.critics import WassersteinCritic, gradient_penalty
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -57,9 +57,9 @@ class CAStep(Recipe):
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")
         self.reseed()
-        self.global_critic = Critic(size, [width * times for times in GLOBAL])
+        self.global_critic = WassersteinCritic(size, [width * times for times in GLOBAL])
         self.reseed()
-        self.local_critic = Critic(size // 2, [width * times for times in LOCAL])
+        self.local_critic = WassersteinCritic(size // 2, [width * times for times in LOCAL])
         self.critics = (
             (self.global_critic, *self.train_network("global critic", self.global_critic)),
             (self.local_critic, *self.train_network("local critic", self.local_critic)),

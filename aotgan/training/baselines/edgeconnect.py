@@ -13,13 +13,13 @@ from aotgan.losses.perceptual import perceptual_loss, style_loss
 from aotgan.losses.reconstruction import full_precision, l1_loss
 from aotgan.models.baselines.edgeconnect import (
     EdgeConnect,
-    PatchCritic,
     canny_edges,
     edge_input,
     image_input,
     to_gray,
 )
 from aotgan.models.inpainter import composite, erase
+from aotgan.training.baselines.critics import EdgeConnectCritic
 from aotgan.training.config import LossConfig, TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -79,10 +79,10 @@ class EdgeConnectStep(Recipe):
         self.edges = self.train_network("edges", model.edge_network)
         self.images = self.train_network("images", model.image_network)
         self.reseed()
-        self.edge_critic = PatchCritic(2, width)
+        self.edge_critic = EdgeConnectCritic(2, width)
         self.edge_judge = self.train_network("edge critic", self.edge_critic, rate)
         self.reseed()
-        self.image_critic = PatchCritic(3, width)
+        self.image_critic = EdgeConnectCritic(3, width)
         self.image_judge = self.train_network("image critic", self.image_critic, rate)
         loss = config.loss
         network = features or self._place(

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aotgan.losses.reconstruction import full_precision, l1_loss
-from aotgan.models.baselines.gatedconv import GatedConv, PatchCritic
+from aotgan.models.baselines.gatedconv import GatedConv
 from aotgan.models.inpainter import composite, erase
+from aotgan.training.baselines.critics import GatedConvCritic
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -43,7 +44,7 @@ class GatedConvStep(Recipe):
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")
         self.reseed()
-        self.critic = PatchCritic(config.discriminator_width)
+        self.critic = GatedConvCritic(config.discriminator_width)
         self.run_critic, self.run_optim_d = self.train_network("discriminator", self.critic)
 
     def __call__(self, image: Tensor, mask: Tensor, done: int = 0) -> dict[str, Tensor]:

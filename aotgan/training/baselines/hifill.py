@@ -8,7 +8,7 @@ from torch import Tensor
 from aotgan.losses.reconstruction import full_precision
 from aotgan.models.baselines.hifill import HiFill, Stages, init_truncated
 from aotgan.models.inpainter import composite, erase
-from aotgan.training.baselines.critics import Critic, gradient_penalty
+from aotgan.training.baselines.critics import WassersteinCritic, gradient_penalty
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -52,7 +52,9 @@ class HiFillStep(Recipe):
         self.run_generator.mark_forward_method("stages")
         self.reseed()
         width = config.discriminator_width
-        self.critic = Critic(config.data.size_px, [width * factor for factor in CRITIC_CHANNELS])
+        self.critic = WassersteinCritic(
+            config.data.size_px, [width * factor for factor in CRITIC_CHANNELS]
+        )
         init_truncated(self.critic, 64 / width)
         self.run_critic, self.run_optim_d = self.train_network("critic", self.critic)
 

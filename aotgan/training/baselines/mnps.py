@@ -4,18 +4,17 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from aotgan.errors import InputError
 from aotgan.models.baselines.mnps import (
     CENTRE_PX,
     MNPS,
     RIM_PX,
-    init_batch_norm,
     network_input,
     network_target,
 )
-from aotgan.models.generator import init_normal
+from aotgan.training.baselines.critics import MNPSCritic
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
 ADVERSARIAL = 0.001  # its share of the loss; the squared error has the rest
 RIM_WEIGHT = 10.0  # of the squared error where prediction and known pixels overlap
 CRITIC_RATE = 0.1  # learning rate of the critic, of the content network's
-
-
-class CentreCritic(nn.Module):
-    """Judges the centre of an image: 4x4 convolutions with batch normalisation from the second on.
-
-    The published sigmoid is part of the loss. Weights as those of `ContentNetwork`.
-
-    Args:
-        width: channels of the first convolution, 64 in full.
-    """
-
-    def __init__(self, width: int = 64):
-        super().__init__()
-        channels = (3, width, 2 * width, 4 * width, 8 * width)
-        layers: list[nn.Module] = []
-        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
-            layers += [nn.BatchNorm2d(after)] if i else []
-            layers.append(nn.LeakyReLU(0.2))
-        layers.append(nn.Conv2d(channels[-1], 1, 4))
-        self.layers = nn.Sequential(*layers)
-        init_normal(self, width)
-        init_normal(layers[0], 64)  # sums the same three channels at every width
-        init_batch_norm(self)
-
-    def forward(self, centre: Tensor) -> Tensor:
-        """Maps (B, 3, 64, 64) in [-1, 1] to logits, (B, 1): large for photographs."""
-        return self.layers(centre).flatten(1)
 
 
 class MNPSStep(Recipe):
@@ -94,7 +65,7 @@ class MNPSStep(Recipe):
         self.features_name = generator.features(fabric.device, torch.get_default_dtype()).name
         self.run_content, self.run_optim_g = self.train_network("generator", generator.content)
         self.reseed()
-        self.critic = CentreCritic(config.discriminator_width)
+        self.critic = MNPSCritic(config.discriminator_width)
         self.run_critic, self.run_optim_d = self.train_network(
             "discriminator", self.critic, CRITIC_RATE * config.optim.learning_rate
         )

@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch import Tensor
 
-from aotgan.errors import InputError
 from aotgan.losses.reconstruction import full_precision, l1_loss
 from aotgan.models.baselines.pennet import PENNet, Stages
-from aotgan.models.generator import init_normal
 from aotgan.models.inpainter import composite, erase
+from aotgan.training.baselines.critics import PENNetCritic
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.recipe import Recipe
@@ -20,43 +18,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 HOLE, VALID, PYRAMID, ADVERSARIAL = 6.0, 1.0, 0.5, 0.1
-STRIDES = (2, 2, 2, 1)  # of the layers before the last
-SMALLEST = 48  # pixels that still have a score
 TINY = 1e-8  # share of a hole below that of any pixel
-
-
-class PatchDiscriminator(nn.Module):
-    """Five 5x5 convolutions; the first four with spectral normalisation and without bias.
-
-    Args:
-        width: channels of the first layer, 64 as published; the others have 2, 4 and 8 times that.
-            Weights as of `init_normal`, 0.02 as published.
-    """
-
-    def __init__(self, width: int = 64):
-        super().__init__()
-        channels = (3, width, 2 * width, 4 * width, 8 * width)
-        layers: list[nn.Module] = []
-        for before, after, stride in zip(channels, channels[1:], STRIDES, strict=False):
-            conv = nn.Conv2d(before, after, 5, stride, padding=1, bias=False)
-            init_normal(conv, width)
-            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
-        last = nn.Conv2d(channels[-1], 1, 5, padding=1)
-        init_normal(last, width)
-        self.layers = nn.Sequential(*layers, last)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Maps images (B, 3, H, W) in [-1, 1] to scores (B, 1, about H / 8 - 5, ...).
-
-        Raises:
-            InputError: another shape, or an image too small to have a score.
-        """
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < SMALLEST:
-            raise InputError(
-                f"image {tuple(image.shape)}: the discriminator needs (B, 3, H, W) with at least "
-                f"{SMALLEST} pixels on each side."
-            )
-        return self.layers(image)
 
 
 class PENNetStep(Recipe):
@@ -87,7 +49,7 @@ class PENNetStep(Recipe):
         self.run_generator, self.run_optim_g = self.train_network("generator", self.generator)
         self.run_generator.mark_forward_method("stages")
         self.reseed()
-        self.discriminator = PatchDiscriminator(config.discriminator_width)
+        self.discriminator = PENNetCritic(config.discriminator_width)
         self.run_discriminator, self.run_optim_d = self.train_network(
             "discriminator", self.discriminator
         )

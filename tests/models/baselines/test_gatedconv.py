@@ -1,12 +1,11 @@
-"""GatedConv against a plain walk through the published table of layers, and its critic."""
+"""GatedConv against a plain walk through the published table of layers."""
 
 import pytest
 import torch
-import torch.nn.functional as F
 from two_stage_reference import example, parameters, plain
 
 from aotgan.errors import InputError
-from aotgan.models.baselines.gatedconv import GatedConv, PatchCritic
+from aotgan.models.baselines.gatedconv import GatedConv
 from aotgan.models.registry import build
 
 
@@ -73,43 +72,3 @@ def test_a_width_that_cannot_be_quartered_is_refused(width):
 def test_config_builds_the_same_network():
     again = build(GatedConv(4).config)
     assert isinstance(again, GatedConv) and parameters(again) == parameters(GatedConv(4))
-
-
-def test_critic_has_the_published_size():
-    assert parameters(PatchCritic()) == 5_946_816
-
-
-def test_every_element_of_the_critics_map_is_a_score():
-    critic = PatchCritic(2).double()
-    image, mask = (x.double() for x in example((64, 128)))
-    critic(image, mask)
-    critic.eval()  # what follows sees the same estimate of the norms
-    x = torch.cat([image, mask], 1)
-    convs = [m for m in critic.modules() if isinstance(m, torch.nn.Conv2d)]
-    channels = (4, 2, 4, 8, 8, 8, 8)
-    for conv, before, after in zip(convs, channels, channels[1:], strict=False):
-        assert conv.weight.shape == (after, before, 5, 5)
-        x = F.leaky_relu(F.conv2d(x, conv.weight, conv.bias, 2, 2), 0.2)
-    torch.testing.assert_close(critic(image, mask), x)
-    assert x.shape == (2, 8, 1, 2) and len(convs) == 6
-
-
-def test_critic_has_layers_of_norm_one():
-    critic = PatchCritic(4)
-    for _ in range(60):
-        critic(*example())
-    for conv in critic.modules():
-        if isinstance(conv, torch.nn.Conv2d):
-            norm = torch.linalg.matrix_norm(conv.weight.flatten(1), 2)
-            torch.testing.assert_close(norm, torch.ones(()), atol=0.02, rtol=0)
-
-
-def test_critic_sees_the_mask():
-    critic = PatchCritic(2).eval()
-    image, mask = example()
-    assert not torch.equal(critic(image, mask), critic(image, 1 - mask))
-
-
-def test_a_critic_without_channels_is_refused():
-    with pytest.raises(InputError, match="at least 1"):
-        PatchCritic(0)

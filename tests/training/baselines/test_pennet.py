@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from recipes import on_cpu, pictures
 
 from aotgan.errors import InputError
-from aotgan.training.baselines.pennet import PatchDiscriminator, PENNetStep, reconstruction_losses
+from aotgan.training.baselines.pennet import PENNetStep, reconstruction_losses
 from aotgan.training.recipe import make_recipe
 
 
@@ -122,23 +122,6 @@ def test_optimisers_and_widths_are_those_of_the_configuration(config):
         assert optimiser.param_groups[0]["lr"] == 3e-4
         assert optimiser.param_groups[0]["betas"] == (0.5, 0.999)
     assert step.discriminator.layers[0].out_channels == 3
-
-
-def test_discriminator():
-    torch.manual_seed(0)
-    network = PatchDiscriminator()
-    assert sum(parameter.numel() for parameter in network.parameters()) == 4_318_401
-    deviation = network.layers[6].parametrizations.weight.original.std().item()
-    assert deviation == pytest.approx(0.02, rel=0.02)
-    convs = list(network.layers[::2])
-    assert [conv.stride for conv in convs] == [(s, s) for s in (2, 2, 2, 1, 1)]
-    assert [conv.out_channels for conv in convs] == [64, 128, 256, 512, 1]
-    assert [conv.bias is not None for conv in convs] == [False] * 4 + [True]
-    small = PatchDiscriminator(2)
-    assert small(torch.zeros(2, 3, 64, 64)).shape == (2, 1, 3, 3)
-    assert small(torch.zeros(2, 3, 48, 48)).shape == (2, 1, 1, 1)
-    with pytest.raises(InputError, match="at least 48 pixels"):
-        small(torch.zeros(2, 3, 47, 64))
 
 
 def test_images_that_the_levels_do_not_divide_are_refused(config):
