@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from aotgan.models.blocks import AOTBlock, GatedResidual, normalised_gate
-from aotgan.models.generator import STRIDE, Generator, Upsample
+from aotgan.models.generator import Generator
 
 Step = Callable[[], object]
 Statistics = list[tuple[Tensor, Tensor]]  # of each block: deviation and mean, (1, C, 1, 1) each
@@ -71,20 +71,19 @@ def predict(
         place: of the window, at multiples of 4 px.
         statistics: of the gates, if not the window's own.
     """
-    x = generator.encoder(torch.cat([masked_image, mask], dim=1))
+    x = generator.encode(masked_image, mask)
     step()
     for i, block in enumerate(generator.middle):
         x = block(x) if statistics is None else _renewed(block, x, _logits(block, x), statistics[i])
         step()
-    place = place.scaled(1 / STRIDE)
-    for layer in generator.decoder:
-        if isinstance(layer, Upsample):
-            x = layer.conv(upsample_at(x, place))
-            place = place.scaled(2)
-        else:
-            x = layer(x)
+
+    def double(features: Tensor) -> Tensor:
+        # the window's place, counted in features as coarse as these
+        return upsample_at(features, place.scaled(features.shape[2] / masked_image.shape[2]))
+
+    prediction = generator.decode(x, masked_image, double)
     step()
-    return generator.predicted(x, masked_image).clamp(-1, 1)
+    return prediction.clamp(-1, 1)
 
 
 @torch.inference_mode()
@@ -99,7 +98,7 @@ def gate_statistics(
         mask: (1, 1, h, w) in {0, 1}, 1 = hole.
         step: called after each stage, as by `predict`.
     """
-    x = generator.encoder(torch.cat([masked_image, mask], dim=1))
+    x = generator.encode(masked_image, mask)
     step()
     statistics: Statistics = []
     for block in generator.middle:

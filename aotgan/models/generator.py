@@ -12,7 +12,7 @@ bias open: with 0 a block halves the features it is given, and eight pass 1 to 2
 Erased pixels may be a smooth surface through the known ones, and the prediction a correction of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -29,18 +29,24 @@ VARIANTS: dict[str, dict[str, str | float]] = {
 }
 UPSAMPLINGS = ("transposed", "bilinear")
 STRIDE = 4  # image pixels per feature position
+Doubling = Callable[[Tensor], Tensor]
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Doubles the size bilinearly, corners aligned: (B, C, H, W) to (B, C, 2H, 2W)."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 class Upsample(nn.Module):
-    """Bilinear x2 (corners aligned), then a 3x3 convolution (released: model/aotgan.py:40-47)."""
+    """`doubled`, then a 3x3 convolution (released: model/aotgan.py:40-47)."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.conv = Conv2d(in_channels, out_channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, double: Doubling = doubled) -> Tensor:
         """Doubles the size: (B, C, H, W) to (B, C', 2H, 2W)."""
-        return self.conv(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
+        return self.conv(double(x))
 
 
 class Generator(Inpainter):
@@ -141,12 +147,24 @@ class Generator(Inpainter):
                 divide, or an image too small for the reflection padding of the largest rate.
         """
         self.check(masked_image, mask)
-        x = self.encoder(torch.cat([masked_image, mask], dim=1))  # (B, 4 width, H / 4, W / 4)
-        return self.predicted(self.decoder(self.middle(x)), masked_image)  # (B, 3, H, W)
+        return self.decode(self.middle(self.encode(masked_image, mask)), masked_image)
 
-    def predicted(self, decoded: Tensor, masked_image: Tensor) -> Tensor:
-        """Returns the prediction that the decoder's output stands for, all (B, 3, H, W)."""
-        own = torch.tanh(decoded)
+    def encode(self, masked_image: Tensor, mask: Tensor) -> Tensor:
+        """Returns the features that the first AOT block sees, (B, 4 width, H / 4, W / 4)."""
+        return self.encoder(torch.cat([masked_image, mask], dim=1))
+
+    def decode(self, features: Tensor, masked_image: Tensor, double: Doubling = doubled) -> Tensor:
+        """Returns the prediction, (B, 3, H, W).
+
+        Args:
+            features: of the last AOT block, (B, 4 width, H / 4, W / 4).
+            masked_image: (B, 3, H, W), added to what the network says where it is a correction.
+            double: how bilinear layers double the size, where not over all of the image.
+        """
+        x = features
+        for layer in self.decoder:
+            x = layer(x, double) if isinstance(layer, Upsample) else layer(x)
+        own = torch.tanh(x)
         return masked_image + own if self.correction else own
 
     @property

@@ -78,8 +78,8 @@ class _Completion(nn.Module):
         network = self.network
         surface = network.fill == SURFACE
         masked = surface_operation(image, mask) if surface else erase(image, mask, network.fill)
-        x = network.middle(network.encoder(torch.cat([masked, mask], dim=1)))
-        prediction = network.predicted(network.decoder(x), masked)
+        features = network.middle(network.encode(masked, mask))
+        prediction = network.decode(features, masked)
         return composite(image, prediction.clamp(-1, 1), mask)
 
 

@@ -183,7 +183,7 @@ def _gradient(
         y = generator(masked, mask)[0, :, centre, centre]  # (3,)
         directions = torch.eye(3)
     else:
-        features = generator.middle(generator.encoder(torch.cat([masked, mask], dim=1)))
+        features = generator.middle(generator.encode(masked, mask))
         y = features[0, :, centre // STRIDE, centre // STRIDE]  # (4 width,)
         directions = torch.from_numpy(rng.choice([-1.0, 1.0], (1, len(y))))
     total = torch.zeros_like(masked[0, 0])
