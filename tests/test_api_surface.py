@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 
 NAMES = {
     "aotgan": "Discriminator Generator InputError __version__ inpaint load_generator",
-    "aotgan.apply.holes": "feather_mask grow_mask read_mask",
+    "aotgan.apply.holes": "feather_mask grow_mask",
     "aotgan.apply.inpaint": "PRECISIONS inpaint",
+    "aotgan.data.mask_files": "read_mask",
     "aotgan.errors": "InputError",
     "aotgan.files": "sha256_of write_atomically",
     "aotgan.models": "AOTBlock Discriminator Generator ResidualBlock composite erase"

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from aotgan.apply.coarse import enlarged, halved, levels_of, region
 from aotgan.apply.crops import Box, Tile, padded_size, plan_tiles, reduction
-from aotgan.apply.holes import check_px, feather_mask, grow_mask, read_mask
+from aotgan.apply.holes import check_px, feather_mask, grow_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
 from aotgan.apply.views import View
+from aotgan.data.mask_files import read_mask
 from aotgan.devices import find_device
 from aotgan.errors import InputError, check_choice
 from aotgan.models.generator import Generator
@@ -89,8 +90,8 @@ def inpaint(
             (3, H, W) or (B, 3, H, W) (floats in [-1, 1], or uint8), or the path of an image file.
         mask: the hole, white or True: a file, PIL image, array or tensor of the image's size, an
             image whose transparent part is the hole, or boxes [(left, top, right, bottom), ...] in
-            px; see `aotgan.apply.holes.read_mask`. A batch takes one mask, or (B, 1, H, W). Of an
-            image with EXIF orientation, the mask is that of the image as it is displayed.
+            px; see `aotgan.data.mask_files.read_mask`. A batch takes one mask, or (B, 1, H, W).
+            Of an image with EXIF orientation, the mask is that of the image as it is displayed.
         model: a Generator, the name of a shipped model, the path of a weights file, or None for the
             first shipped model.
         grow: px by which the hole grows first, in all directions: masks that end at an object's
@@ -177,8 +178,11 @@ def _check_whole(name: str, value: Any, expected: str, most: float = math.inf) -
 def _masks(mask: Any, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
     """One mask for each picture: its own of a batch, or the same for all."""
     if isinstance(mask, Tensor) and mask.ndim == 4 and len(mask) == len(pictures):
-        return [read_mask(part, picture.size) for part, picture in zip(mask, pictures, strict=True)]
-    return [read_mask(mask, pictures[0].size)] * len(pictures) if pictures else []
+        return [
+            read_mask(part, picture.size, strict=False)
+            for part, picture in zip(mask, pictures, strict=True)
+        ]
+    return [read_mask(mask, pictures[0].size, strict=False)] * len(pictures) if pictures else []
 
 
 def _network(model: Generator | str | Path | None, device: str, precision: str) -> Generator:

@@ -19,7 +19,6 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
-from aotgan.apply.holes import read_mask
 from aotgan.apply.inpaint import inpaint
 from aotgan.apply.painter_controls import Action, Controls, Model
 from aotgan.apply.painter_files import (
@@ -35,6 +34,7 @@ from aotgan.apply.painter_files import (
     store,
     unpack_mask,
 )
+from aotgan.data.mask_files import read_mask
 from aotgan.errors import InputError
 
 HERE = Path(__file__).parent
@@ -145,7 +145,7 @@ class Painter(ipywidgets.VBox):
 
     @mask.setter
     def mask(self, mask: Any) -> None:
-        self.canvas.packed = pack_mask(read_mask(mask, self._size))
+        self.canvas.packed = pack_mask(read_mask(mask, self._size, strict=False))
 
     @property
     def _size(self) -> tuple[int, int]:

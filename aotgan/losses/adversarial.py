@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, check_choice
+from aotgan.losses.checks import check_same_shape, full_precision
 from aotgan.losses.labels import (
     check_mask,
     hard_mask,
@@ -32,7 +33,6 @@ from aotgan.losses.labels import (
     released_blur,
     soft_mask,
 )
-from aotgan.losses.reconstruction import check_same_shape, full_precision
 
 
 def soft_label(mask: Tensor, size: tuple[int, int]) -> Tensor:
@@ -176,8 +176,7 @@ def make_objective(name: str) -> Objective:
     Raises:
         InputError: Another name.
     """
-    if name not in _OBJECTIVES:
-        raise InputError(f"objective is {name!r}, expected one of {', '.join(OBJECTIVES)}")
+    check_choice("objective", name, OBJECTIVES)
     return _OBJECTIVES[name]
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aotgan.errors import InputError
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 
 STRIDE_PX = 8  # between neighbouring cells of D's map
 FIRST_CENTRE_PX = 11.5  # of cell 0, where pixel 0 has its centre at 0

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from aotgan.errors import InputError
+from aotgan.losses.checks import check_same_shape, full_precision
 from aotgan.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
-from aotgan.losses.reconstruction import check_same_shape, full_precision
 
 Features = Mapping[str, Tensor]
 

@@ -143,7 +143,7 @@ def pair_files(
     for name in names:
         prediction, photograph, path = (files[name] for files in found.values())
         _check_size(prediction, photograph, found["photograph"][names[0]], size)
-        mask = read_mask(path, hole, size)
+        mask = read_mask(path, size, hole)
         digests.append((sha256_of(photograph), _digest(mask)))
         image = first.setdefault(digests[-1][0], name)
         pairs.append((FilePair(name, image, bin_of(mask), prediction, photograph), path))
@@ -204,7 +204,7 @@ class _Originals:
 
     def __iter__(self) -> Iterator[Case]:
         for pair, mask in self.pairs:
-            yield read_image(pair.photograph), read_mask(mask, self.hole), pair
+            yield read_image(pair.photograph), read_mask(mask, hole=self.hole), pair
 
 
 class _Predictions:

@@ -99,7 +99,7 @@ def test_raw_outputs_need_a_word(place, aotgan):
         ("evaluate --save-fills new --save-pairs new", "new is to hold pictures and nothing else"),
         ("evaluate --save-fills new/x --save-pairs new", "new/x is to be written there as well"),
         (f"{FILES} --features vgg", "features='vgg' is not known"),
-        (f"{FILES} --hole grey", 'hole="grey"'),
+        (f"{FILES} --hole grey", "hole='grey'"),
         (f"{FILES} --hole black", "known pixels differ by .*white is the hole"),
         (f"{FILES} --out real/a.png", "cannot write in real/a.png"),
         (f"{FILES} --csv real/a.png/table.csv", "cannot write in real/a.png"),

@@ -1,13 +1,12 @@
-"""Masks: exact hole sizes, every encoding read alike, named errors for the rest."""
+"""Masks that are drawn: exact hole sizes, margins, strokes like those of Liu et al."""
 
 import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from skimage.measure import label
 
-from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
+from aotgan.data.mask_files import read_mask
 from aotgan.data.masks import (
     DRAWN,
     RATIO_BINS,
@@ -173,145 +172,3 @@ def test_random_boxes_are_rectangles_of_the_asked_size():
         rows, columns = mask.any(axis=1), mask.any(axis=0)
         assert mask.sum() == rows.sum() * columns.sum()
         assert 0.08 < mask.mean() < 0.62
-
-
-@pytest.fixture
-def hole():
-    """(24, 32) bool, a third is hole, nothing symmetric."""
-    mask = np.zeros((24, 32), bool)
-    mask[2:15, 5:25] = True
-    return mask
-
-
-def encodings(hole):
-    white = hole.astype(np.uint8)
-    yield "bool", hole
-    yield "0/1", white
-    yield "int64 0/1", white.astype(np.int64)
-    yield "0/255", white * 255
-    yield "16 bit", white.astype(np.uint16) * 65535
-    yield "float", white.astype(np.float32)
-    yield "float 0/255", white * 255.0
-    yield "one channel", white[..., None]
-    yield "three channels", np.repeat(white[..., None] * 255, 3, axis=2)
-    yield "opaque alpha", np.dstack([white * 255] * 3 + [np.full_like(white, 255)])
-    photo = np.random.default_rng(0).integers(0, 256, (*hole.shape, 3), dtype=np.uint8)
-    yield "erased photo", np.dstack([photo, 255 - white * 255])
-    yield "soft edges", np.where(hole, 200, 90).astype(np.uint8)
-
-
-def test_every_encoding_of_a_mask_reads_alike(hole):
-    for name, array in encodings(hole):
-        assert np.array_equal(read_mask(array), hole), name
-
-
-def test_every_file_of_a_mask_reads_alike(hole, tmp_path):
-    white = Image.fromarray(hole.astype(np.uint8) * 255)
-    palette = Image.fromarray(hole.astype(np.uint8), mode="P")
-    palette.putpalette([0, 0, 0, 255, 255, 255])
-    alpha = Image.new("LA", white.size)
-    alpha.putalpha(Image.fromarray(255 - np.array(white)))
-    kinds = {
-        "bit.png": Image.fromarray(hole),
-        "grey.png": white,
-        "grey.bmp": white,
-        "lossy.jpg": white,
-        "sixteen.png": Image.fromarray(hole.astype(np.uint16) * 65535),
-        "palette.png": palette,
-        "rgb.webp": white.convert("RGB"),
-        "alpha.png": alpha,
-        "zero_one.png": Image.fromarray(hole.astype(np.uint8)),
-    }
-    for name, image in kinds.items():
-        image.save(tmp_path / name, **({"lossless": True} if name.endswith("webp") else {}))
-        assert np.array_equal(read_mask(tmp_path / name, size=hole.shape), hole), name
-
-
-def test_polarity_can_be_turned(hole):
-    assert np.array_equal(read_mask((~hole).astype(np.uint8) * 255, hole="black"), hole)
-    with pytest.raises(InputError, match="white"):
-        read_mask(hole, hole="grey")
-
-
-def test_reading_leaves_the_array_alone(hole):
-    result = read_mask(hole)
-    result[:] = False
-    assert hole.any()
-
-
-def coloured(hole):
-    return np.dstack([hole * np.uint8(255), hole * np.uint8(0), hole * np.uint8(0)])
-
-
-def two_masks(hole):
-    other = np.roll(hole, 9, axis=1).astype(np.uint8) * 255
-    return np.dstack([other] * 3 + [hole.astype(np.uint8) * 255])
-
-
-def white_strokes_on_nothing(hole):
-    white = hole.astype(np.uint8) * 255
-    return np.dstack([white] * 4)  # as drawing programs save a layer
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (white_strokes_on_nothing, "ambiguous. Put a black layer below"),
-        (lambda hole: hole & False, "no hole"),
-        (lambda hole: hole | True, 'hole="black"'),
-        (lambda hole: hole * np.uint8(40), "neither 0/1 nor 0/255"),
-        (lambda hole: hole * 3.7, "neither"),
-        (lambda hole: hole * -1, "negative"),
-        (lambda hole: np.where(hole, np.nan, 0), "non-finite"),
-        (coloured, "coloured"),
-        (two_masks, "ambiguous"),
-        (lambda hole: np.zeros((3, 24, 32)), r"expected \(H, W\)"),
-        (lambda hole: np.zeros((0, 0)), "empty"),
-    ],
-)
-def test_ambiguous_masks_are_named(hole, spoil, message):
-    with pytest.raises(InputError, match=message):
-        read_mask(spoil(hole))
-
-
-def test_inverted_masks_get_the_advice_for_their_polarity(hole):
-    nearly_all = np.ones((24, 32), bool)
-    nearly_all[0, 0] = False
-    with pytest.raises(InputError, match='hole="black"'):
-        read_mask(nearly_all)
-    with pytest.raises(InputError, match='hole="white"'):
-        read_mask(~nearly_all, hole="black")
-
-
-def test_a_mask_of_another_size_is_refused(hole):
-    with pytest.raises(InputError, match=r"24 x 32.*32 x 24"):
-        read_mask(hole, size=(32, 24))
-
-
-def test_a_folder_of_masks_is_listed_whole_or_not_at_all(hole, tmp_path):
-    for name in ("b.png", "a.png"):
-        Image.fromarray(hole).save(tmp_path / name)
-    assert [file.name for file in masks_from_folder(tmp_path)] == ["a.png", "b.png"]
-    (tmp_path / "c.png").write_text("broken")
-    with pytest.raises(InputError, match=r"c\.png"):
-        masks_from_folder(tmp_path)
-
-
-def test_a_mask_file_cut_short_is_named(hole, tmp_path):
-    path = tmp_path / "a.png"
-    Image.fromarray(np.kron(hole, np.ones((9, 9), bool))).save(path)
-    path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(InputError, match=r"a\.png: the mask cannot be decoded"):
-        read_mask(path)
-
-
-def test_fitting_a_mask_keeps_it_binary(hole):
-    assert fit_mask(hole, 24, 32) is hole
-    half = fit_mask(np.kron(hole, np.ones((2, 2), bool)), 24, 32)
-    assert half.dtype == bool and np.array_equal(half, hole)
-
-
-def test_stand_in_masks_read_with_their_documented_fraction(stand_in_data):
-    files = masks_from_folder(stand_in_data / "masks")[::40]
-    fractions = [read_mask(file).mean() for file in files]
-    assert 0.25 < min(fractions) and max(fractions) < 0.61

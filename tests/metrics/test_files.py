@@ -239,7 +239,7 @@ def test_empty_and_absent_folders_are_refused(place):
     [
         ("pred/a.tif", r"a.tif: 16 x 24 px .*a.bmp has 32 x 32.*size that was filled"),
         ("real/b.bmp", r"b.bmp: 16 x 24 px .*a.bmp has 32 x 32.*One size"),
-        ("masks/a.png", r"a.png: 16 x 24 px .*image has 32 x 32"),
+        ("masks/a.png", r"a.png has 16 x 24 px .*its image 32 x 32"),
     ],
 )
 def test_another_size_is_refused(place, path, message):
@@ -282,6 +282,8 @@ def test_a_full_hole_has_no_known_pixels(place, monkeypatch):
     full = np.full((SIZE, SIZE), 255, np.uint8)
     inverted(place)
     save(full, place / "masks/a.png")
-    monkeypatch.setattr("aotgan.metrics.files.read_mask", lambda *_: np.array(full, dtype=bool))
+    monkeypatch.setattr(
+        "aotgan.metrics.files.read_mask", lambda *_, **__: np.array(full, dtype=bool)
+    )
     result, known = run(place)
     assert known.mean == 0 and torch.isfinite(torch.tensor(result.per_image["l1"][0]))

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from aotgan.errors import InputError
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 
 SCALE = 10.0  # of the scores in the softmax
 FLOOR = 1e-4  # of the norm of a key; HiFill has 1e-8

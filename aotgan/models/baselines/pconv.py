@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 from aotgan.models.inpainter import Inpainter
 from aotgan.winograd.convolution import Conv2d
 

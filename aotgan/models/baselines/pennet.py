@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aotgan.errors import InputError
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 from aotgan.models.baselines.attention import attend
 from aotgan.models.blocks import branch_widths
 from aotgan.models.generator import Upsample, init_normal

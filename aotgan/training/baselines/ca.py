@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 from aotgan.models.baselines.ca import CA
 from aotgan.models.baselines.two_stage import Stages
 from aotgan.models.inpainter import composite, erase

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aotgan.losses.checks import full_precision
 from aotgan.losses.features import make_features
 from aotgan.losses.network import FeatureNetwork
 from aotgan.losses.perceptual import perceptual_loss, style_loss
-from aotgan.losses.reconstruction import full_precision, l1_loss
+from aotgan.losses.reconstruction import l1_loss
 from aotgan.models.baselines.edgeconnect import (
     EdgeConnect,
     canny_edges,

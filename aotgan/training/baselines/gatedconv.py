@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aotgan.losses.reconstruction import full_precision, l1_loss
+from aotgan.losses.checks import full_precision
+from aotgan.losses.reconstruction import l1_loss
 from aotgan.models.baselines.gatedconv import GatedConv
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.baselines.critics import GatedConvCritic

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from aotgan.losses.reconstruction import full_precision
+from aotgan.losses.checks import full_precision
 from aotgan.models.baselines.hifill import HiFill, Stages, init_truncated
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.baselines.critics import WassersteinCritic, gradient_penalty
