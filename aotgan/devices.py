@@ -15,12 +15,12 @@ def check_device(device: str, devices: int = 1) -> None:
     """
     check_choice("device", device, DEVICES)
     there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    found = there.get(device, devices)
-    if found < devices:
-        if found == 0:
+    count = there.get(device, devices)
+    if count < devices:
+        if count == 0:
             raise InputError(f"device={device}: PyTorch finds none here. Choose cpu, or auto.")
         raise InputError(
-            f"device={device}, devices={devices}: PyTorch finds {found} here. Ask for fewer."
+            f"device={device}, devices={devices}: PyTorch finds {count} here. Ask for fewer."
         )
 
 
@@ -33,5 +33,6 @@ def find_device(device: str) -> str:
     check_device(device)
     if device != "auto":
         return device
-    there = (torch.cuda.is_available(), torch.backends.mps.is_available(), True)
-    return next(name for name, found in zip(("cuda", "mps", "cpu"), there, strict=True) if found)
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 
-from aotgan.bench.cases import DIRECT, Case
+from aotgan.bench.cases import DIRECT, Benchmark
 
 
 def hold(megabytes, variant, setting):
@@ -25,4 +25,4 @@ def fail(variant, setting):
 
 def case_of(make):
     """A case that consists of this."""
-    return Case("case", "a case", 8, (DIRECT,), DIRECT, make)
+    return Benchmark("case", "a case", 8, (DIRECT,), DIRECT, make)

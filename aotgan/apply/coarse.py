@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from aotgan.apply.crops import Box
+from aotgan.apply.crops import Extent
 from aotgan.apply.holes import bounding_box
 from aotgan.apply.pictures import Picture
 from aotgan.models.coarse import halve
@@ -54,7 +54,7 @@ def levels_of(hole: NDArray[np.bool_]) -> int:
     return max(0, math.ceil(math.log2(depth / DEEP_PX)))
 
 
-def region(hole: NDArray[np.bool_], levels: int, context: int) -> Box:
+def region(hole: NDArray[np.bool_], levels: int, context: int) -> Extent:
     """Returns the part of a picture that its coarse fills depend on.
 
     Args:
@@ -74,7 +74,7 @@ def region(hole: NDArray[np.bool_], levels: int, context: int) -> Box:
 
 
 def halved(
-    picture: Picture, hole: NDArray[np.bool_], box: Box, dtype: torch.dtype
+    picture: Picture, hole: NDArray[np.bool_], box: Extent, dtype: torch.dtype
 ) -> tuple[Picture, NDArray[np.bool_]]:
     """Returns a part of a picture that begins at even px at half the size, and its hole there."""
     top, left, bottom, right = box
@@ -89,7 +89,7 @@ def halved(
     return Picture(np.concatenate(images), -1.0, 1.0), np.concatenate(holes)
 
 
-def enlarged(small: Picture, box: Box) -> Guess:
+def enlarged(small: Picture, box: Extent) -> Guess:
     """Returns what the fill of a halved part says of the part."""
     values = torch.from_numpy(small.filled).movedim(-1, 0)[None]
     large = F.interpolate(values, scale_factor=2, mode="bilinear", align_corners=False)

@@ -16,7 +16,7 @@ from aotgan.apply.holes import bounding_box
 from aotgan.models.generator import STRIDE
 
 CELL = 32  # px; tiles are cut along a grid of such cells
-Box = tuple[int, int, int, int]  # top, left, bottom, right; the ends are exclusive
+Extent = tuple[int, int, int, int]  # top, left, bottom, right; the ends are exclusive
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Tile:
         window: what the network sees, inside the continued image.
     """
 
-    target: Box
-    window: Box
+    target: Extent
+    window: Extent
 
 
 def padded_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
@@ -63,14 +63,14 @@ def plan_tiles(
     """
     size = padded_size((target.shape[0], target.shape[1]), min_side)
 
-    def window(box: Box) -> Box:
+    def window(box: Extent) -> Extent:
         top, bottom = _span(box[0] - context, box[2] + context, size[0], min_side)
         left, right = _span(box[1] - context, box[3] + context, size[1], min_side)
         return top, left, bottom, right
 
     grid = _occupied(target)
 
-    def area(cells: Box) -> int:
+    def area(cells: Extent) -> int:
         return box_area(window(_pixels(cells)))
 
     tiles = []
@@ -93,7 +93,7 @@ def reduction(size: tuple[int, int], min_side: int, max_pixels: int) -> tuple[in
     return rows, columns
 
 
-def box_area(box: Box) -> int:
+def box_area(box: Extent) -> int:
     """Number of pixels of a box."""
     return (box[2] - box[0]) * (box[3] - box[1])
 
@@ -105,7 +105,7 @@ def _span(first: int, last: int, length: int, least: int) -> tuple[int, int]:
     return min(start, end - least), end
 
 
-def _pixels(cells: Box) -> Box:
+def _pixels(cells: Extent) -> Extent:
     top, left, bottom, right = (CELL * edge for edge in cells)
     return top, left, bottom, right
 
@@ -116,15 +116,15 @@ def _occupied(target: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.logical_or.reduceat(rows, np.arange(0, target.shape[1], CELL), axis=1)
 
 
-def _tight(mask: NDArray[np.bool_], box: Box) -> Box:
+def _tight(mask: NDArray[np.bool_], box: Extent) -> Extent:
     """The smallest box around what is True of a mask inside a box."""
     top, left, bottom, right = bounding_box(mask[box[0] : box[2], box[1] : box[3]])
     return box[0] + top, box[1] + left, box[0] + bottom, box[1] + right
 
 
 def _cut(
-    grid: NDArray[np.bool_], cells: Box, area: Callable[[Box], int], max_pixels: int
-) -> list[Box]:
+    grid: NDArray[np.bool_], cells: Extent, area: Callable[[Extent], int], max_pixels: int
+) -> list[Extent]:
     whole = area(cells)
     cuts = _cuts(grid, cells)
     sums = [area(first) + area(second) for first, second in cuts]
@@ -137,10 +137,10 @@ def _cut(
     return [part for half in halves for part in _cut(grid, half, area, max_pixels)]
 
 
-def _cuts(grid: NDArray[np.bool_], cells: Box) -> list[tuple[Box, Box]]:
+def _cuts(grid: NDArray[np.bool_], cells: Extent) -> list[tuple[Extent, Extent]]:
     """Every way to cut a box in two along the grid, both parts made tight."""
     top, left, bottom, right = cells
-    pairs: list[tuple[Box, Box]] = [
+    pairs: list[tuple[Extent, Extent]] = [
         ((top, left, row, right), (row, left, bottom, right)) for row in range(top + 1, bottom)
     ]
     pairs += [

@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass
-class Outcome:
+class FolderOutcome:
     """What became of a batch.
 
     Attributes:
@@ -131,7 +131,7 @@ def choose_format(images: Path, out: Path, file_format: str | None) -> str:
 
 def plan_tasks(
     images: Path, masks: Path, out: Path, file_format: str = "png"
-) -> tuple[list[Task], Outcome]:
+) -> tuple[list[Task], FolderOutcome]:
     """Pairs images with masks, and says where the results go.
 
     Args:
@@ -148,15 +148,17 @@ def plan_tasks(
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
     """
-    found = _find(images, "images", (masks, out))
+    pictures = _find(images, "images", (masks, out))
     choices = _find(masks, "masks", (images, out))
     ending = FORMATS[file_format].endings[0]
     named = images.is_file() and format_of(out) is not None and not out.is_dir()
-    results = {name: out if named else out / f"{name}{ending}" for name, _ in found}
-    _check_no_input_is_replaced(results.values(), [path for _, path in (*found, *choices)])
+    results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
+    _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
     tasks, taken = [], set[Path]()
-    outcome = Outcome(ignored=_unreadable(images, [path for _, path in found], (masks, out)))
-    for name, image in found:
+    outcome = FolderOutcome(
+        ignored=_unreadable(images, [path for _, path in pictures], (masks, out))
+    )
+    for name, image in pictures:
         fitting = [path for other, path in choices if masks.is_file() or other == name]
         if results[name] in taken:
             outcome.failed[image] = f"{results[name]} is the result of another image, too."
@@ -186,14 +188,14 @@ def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Pat
     return [(path.relative_to(place).with_suffix("").as_posix(), path) for path in files]
 
 
-def _unreadable(place: Path, found: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     """The files of a folder that are no images by their ending, hidden ones left out."""
     if place.is_file():
         return []
     inside = [other for other in others if _is_below(other, place)]
     return sorted(
         path
-        for path in set(place.rglob("*")) - set(found)
+        for path in set(place.rglob("*")) - set(readable)
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(place).parts)
         and not any(_is_below(path, other) or path == other for other in inside)
@@ -217,7 +219,7 @@ def _check_no_input_is_replaced(results: Iterable[Path], inputs: Sequence[Path])
 def fill_files(
     tasks: Sequence[Task],
     settings: Settings,
-    outcome: Outcome,
+    outcome: FolderOutcome,
     workers: int | None = None,
     on_file: Callable[[Task], object] = lambda task: None,
     on_progress: Progress | None = None,

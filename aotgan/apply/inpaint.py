@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aotgan.apply.coarse import enlarged, halved, levels_of, region
-from aotgan.apply.crops import Box, Tile, padded_size, plan_tiles, reduction
+from aotgan.apply.crops import Extent, Tile, padded_size, plan_tiles, reduction
 from aotgan.apply.holes import check_px, feather_mask, grow_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class Job:
+class Plan:
     """One picture with its hole.
 
     Attributes:
@@ -56,8 +56,8 @@ class Job:
     weight: NDArray
     tiles: list[Tile]
     reduced: tuple[int, int] | None
-    box: Box = (0, 0, 0, 0)
-    coarse: "Job | None" = None
+    box: Extent = (0, 0, 0, 0)
+    coarse: "Plan | None" = None
 
     @property
     def parts(self) -> int:
@@ -134,11 +134,11 @@ def inpaint(
     pictures, restore = read_pictures(image)
     masks = _masks(mask, pictures)
     generator = _network(model, device, precision)
-    jobs = [
-        _job(picture, grow_mask(hole, grow), generator, feather, context, levels)
+    plans = [
+        _plan(picture, grow_mask(hole, grow), generator, feather, context, levels)
         for picture, hole in zip(pictures, masks, strict=True)
     ]
-    total, done = sum(job.parts for job in jobs) * stages(generator), 0
+    total, done = sum(plan.parts for plan in plans) * stages(generator), 0
 
     def step() -> None:
         nonlocal done
@@ -149,9 +149,9 @@ def inpaint(
     kind = next(generator.parameters())
     half = getattr(torch, precision) if precision in ("bfloat16", "float16") else None
     with torch.autocast(kind.device.type, dtype=half, enabled=half is not None):
-        for job in jobs:
-            _run(job, generator, step)
-    return restore([job.picture.filled for job in jobs])
+        for plan in plans:
+            _run(plan, generator, step)
+    return restore([plan.picture.filled for plan in plans])
 
 
 def check_options(
@@ -208,18 +208,18 @@ def _network(model: Generator | str | Path | None, device: str, precision: str) 
     return copy.deepcopy(generator).to(place, dtype)  # the caller's network stays as it is
 
 
-def _job(
+def _plan(
     picture: Picture,
     hole: NDArray[np.bool_],
     generator: Generator,
     feather: float,
     context: int | None,
     levels: int | None,
-) -> Job:
+) -> Plan:
     picture.check_known(~hole)
     if not hole.any():
         warnings.warn("the mask has no hole: nothing is filled.", stacklevel=3)
-        return Job(picture, hole, hole, [], None)
+        return Plan(picture, hole, hole, [], None)
     if levels is None:
         levels = levels_of(hole) if generator.fill == SURFACE else 0
     elif levels and generator.fill != SURFACE:
@@ -237,10 +237,10 @@ def _planned(
     feather: float,
     context: int | None,
     levels: int,
-) -> Job:
+) -> Plan:
     """The work on a picture, and on it at smaller sizes as long as a hole is left there."""
     if not hole.any():
-        return Job(picture, hole, hole, [], None)
+        return Plan(picture, hole, hole, [], None)
     weight = feather_mask(hole, feather) if feather else hole
     cost = BYTES_PER_PIXEL[generator.config["upsampling"]] * generator.config["width"]
     most = WORK_BYTES // cost
@@ -255,25 +255,25 @@ def _planned(
         smaller = {"box": box, "coarse": coarse}
     if everywhere and context is None and size[0] * size[1] <= most:
         whole = (0, 0, *picture.size), (0, 0, *size)
-        return Job(picture, hole, weight, [Tile(*whole)], None, **smaller)
+        return Plan(picture, hole, weight, [Tile(*whole)], None, **smaller)
     tiles = plan_tiles(weight > 0, around, generator.min_side, most)
     cell = reduction(size, generator.min_side, most) if everywhere else None
-    return Job(picture, hole, weight, tiles, cell, **smaller)
+    return Plan(picture, hole, weight, tiles, cell, **smaller)
 
 
-def _run(job: Job, generator: Generator, step: Callable[[], None]) -> None:
+def _run(plan: Plan, generator: Generator, step: Callable[[], None]) -> None:
     """Predicts all tiles of a picture and writes them into it."""
     guess = None
-    if job.coarse:
-        _run(job.coarse, generator, step)
-        guess = enlarged(job.coarse.picture, job.box)
-    view, statistics = View(job.picture, job.hole, generator, guess), None
-    if job.reduced is not None:
-        statistics = gate_statistics(generator, *view.reduced(job.reduced), step)
-    for tile in job.tiles:
+    if plan.coarse:
+        _run(plan.coarse, generator, step)
+        guess = enlarged(plan.coarse.picture, plan.box)
+    view, statistics = View(plan.picture, plan.hole, generator, guess), None
+    if plan.reduced is not None:
+        statistics = gate_statistics(generator, *view.reduced(plan.reduced), step)
+    for tile in plan.tiles:
         top, left, _, _ = tile.window
         place = Place(top, left, *view.size)
         prediction = predict(generator, *view.masked(tile.window), step, place, statistics)[0]
         y0, x0, y1, x1 = tile.target
         fill = prediction[:, y0 - top : y1 - top, x0 - left : x1 - left]
-        job.picture.paste(y0, x0, fill, job.weight[y0:y1, x0:x1])
+        plan.picture.paste(y0, x0, fill, plan.weight[y0:y1, x0:x1])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from aotgan.models.blocks import AOTBlock, GatedResidual, normalised_gate
 from aotgan.models.generator import Generator
 
-Step = Callable[[], object]
+Tick = Callable[[], object]
 Statistics = list[tuple[Tensor, Tensor]]  # of each block: deviation and mean, (1, C, 1, 1) each
 
 
@@ -55,7 +55,7 @@ def predict(
     generator: Generator,
     masked_image: Tensor,
     mask: Tensor,
-    step: Step,
+    step: Tick,
     place: Place,
     statistics: Statistics | None = None,
 ) -> Tensor:
@@ -88,7 +88,7 @@ def predict(
 
 @torch.inference_mode()
 def gate_statistics(
-    generator: Generator, masked_image: Tensor, mask: Tensor, step: Step
+    generator: Generator, masked_image: Tensor, mask: Tensor, step: Tick
 ) -> Statistics:
     """Returns the deviation and mean that each block's gate standardises by.
 

@@ -50,8 +50,8 @@ LAYOUT_TAGS |= {*range(322, 326), 347, 512, 513, 514, *range(529, 533), 34675}
 
 def format_of(path: Path) -> str | None:
     """The name of the format that a file's ending stands for, None if there is none."""
-    found = (name for name, kind in FORMATS.items() if path.suffix.lower() in kind.endings)
-    return next(found, None)
+    ending = path.suffix.lower()
+    return next((name for name, kind in FORMATS.items() if ending in kind.endings), None)
 
 
 def check_quality(file_format: str, quality: int | None) -> None:
@@ -76,12 +76,12 @@ def check_quality(file_format: str, quality: int | None) -> None:
 def read_exif(path: Path) -> Image.Exif:
     """What a photograph's EXIF data say, but for orientation and, in TIFF files, layout."""
     with open_image(path) as image:
-        found = image.getexif()
+        exif = image.getexif()
         for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            found.get_ifd(part)  # read now, from the open file
+            exif.get_ifd(part)  # read now, from the open file
         for tag in LAYOUT_TAGS | {int(ExifTags.Base.Orientation)}:
-            found.pop(tag, None)
-    return found
+            exif.pop(tag, None)
+    return exif
 
 
 def save_picture(

@@ -19,7 +19,7 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 
 LEVEL = 0.95
-Comparison = tuple[str, str]  # (data set, other model)
+Opponent = tuple[str, str]  # (data set, other model)
 
 
 def wilson_interval(won: float, cast: float, level: float = LEVEL) -> tuple[float, float]:
@@ -71,8 +71,8 @@ def design_effect(won: ArrayLike, participants: Sequence[object]) -> float:
 
 def results(
     votes: pd.DataFrame,
-    comparisons: Iterable[Comparison],
-    paper: Mapping[Comparison, object] | None = None,
+    comparisons: Iterable[Opponent],
+    paper: Mapping[Opponent, object] | None = None,
 ) -> pd.DataFrame:
     """Returns a row for each comparison, with votes or without.
 

@@ -49,7 +49,7 @@ SCHEMA = (
 
 
 @dataclass(frozen=True, order=True)
-class Pair:
+class PicturePair:
     """Two pictures to choose from: ours and `other`'s of one picture of one data set."""
 
     dataset: str
@@ -61,7 +61,7 @@ class Pair:
 class Trial:
     """A pair as one participant sees it."""
 
-    pair: Pair
+    pair: PicturePair
     ours_left: bool
 
 
@@ -78,7 +78,7 @@ class Design:
     """
 
     ours: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PicturePair, ...]
     trials: int
     seed: int
     files: Mapping[tuple[str, str, str], Path] = field(repr=False)
@@ -111,7 +111,7 @@ class Design:
             trials += [Trial(pair, bool(rng.integers(2))) for pair in shuffled]
         return trials
 
-    def _rounds(self, rng: np.random.Generator) -> Iterator[list[Pair]]:
+    def _rounds(self, rng: np.random.Generator) -> Iterator[list[PicturePair]]:
         """Each round so ordered that its beginning is a fair sample of it."""
         queues = [self._queue(name, rng) for name in sorted({p.dataset for p in self.pairs})]
         for number in range(max(len(pairs) for queue in queues for pairs in queue)):
@@ -122,9 +122,9 @@ class Design:
                 placed += [((i + offset) / len(due), pair) for i, pair in enumerate(due)]
             yield [pair for _, pair in sorted(placed)]
 
-    def _queue(self, dataset: str, rng: np.random.Generator) -> list[list[Pair]]:
+    def _queue(self, dataset: str, rng: np.random.Generator) -> list[list[PicturePair]]:
         """A data set's pictures in random order, the pairs of each beginning with another model."""
-        by_picture: dict[str, list[Pair]] = {}
+        by_picture: dict[str, list[PicturePair]] = {}
         for pair in self.pairs:
             if pair.dataset == dataset:
                 by_picture.setdefault(pair.picture, []).append(pair)
@@ -170,65 +170,68 @@ def make_design(
         if value is not None and value < 1:
             raise InputError(f"{name}={value} was given; expected at least 1, or None for all.")
     files: dict[tuple[str, str, str], Path] = {}
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for folder in _subfolders(root, "data set"):
-        found = {model.name: _by_stem(model) for model in _subfolders(folder, "model")}
-        stems = _complete(folder, found, ours)
+        models = {model.name: _by_stem(model) for model in _subfolders(folder, "model")}
+        stems = _complete(folder, models, ours)
         rng = np.random.default_rng([seed, *folder.name.encode()])
         drawn = sorted(stems[i] for i in rng.permutation(len(stems))[:cases])
         for stem in drawn:
-            _check_sizes({model: by_stem[stem] for model, by_stem in found.items()})
-            files |= {(folder.name, model, stem): found[model][stem] for model in found}
-        pairs += [Pair(folder.name, s, model) for s in drawn for model in found if model != ours]
+            _check_sizes({model: by_stem[stem] for model, by_stem in models.items()})
+            files |= {(folder.name, model, stem): models[model][stem] for model in models}
+        pairs += [
+            PicturePair(folder.name, s, model) for s in drawn for model in models if model != ours
+        ]
     return Design(ours, tuple(sorted(pairs)), min(trials or len(pairs), len(pairs)), seed, files)
 
 
 def _subfolders(folder: Path, kind: str) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Expected pictures/DATA_SET/MODEL/NAME.png.")
-    found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not found:
+    folders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not folders:
         raise InputError(
             f"{folder} holds no folder for a {kind}. Expected pictures/DATA_SET/MODEL/NAME.png."
         )
-    return found
+    return folders
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in list_images(folder, recursive=False):
-        if path.stem in found:
+        if path.stem in files:
             raise InputError(
-                f"{folder} holds {found[path.stem].name} and {path.name}: which one is meant? "
+                f"{folder} holds {files[path.stem].name} and {path.name}: which one is meant? "
                 "Keep one file of each name."
             )
-        found[path.stem] = path
-    return found
+        files[path.stem] = path
+    return files
 
 
-def _complete(folder: Path, found: Mapping[str, Mapping[str, Path]], ours: str) -> list[str]:
+def _complete(folder: Path, models: Mapping[str, Mapping[str, Path]], ours: str) -> list[str]:
     """The names of our pictures, which all others must have, too."""
-    if ours not in found or len(found) < 2 or not found[ours]:
+    if ours not in models or len(models) < 2 or not models[ours]:
         raise InputError(
-            f"{folder} holds {', '.join(found)}: expected a folder {ours!r} with pictures, and one "
-            "or more of other models."
+            f"{folder} holds {', '.join(models)}: expected a folder {ours!r} with pictures, and "
+            "one or more of other models."
         )
-    for model, by_stem in found.items():
-        if missing := sorted(found[ours].keys() - by_stem.keys()):
+    for model, by_stem in models.items():
+        if missing := sorted(models[ours].keys() - by_stem.keys()):
             raise InputError(
-                f"{folder / model} lacks {len(missing)} of the {len(found[ours])} pictures of "
+                f"{folder / model} lacks {len(missing)} of the {len(models[ours])} pictures of "
                 f"{ours}, first {missing[0]!r}. Add them, or take them away from {ours}."
             )
-    return sorted(found[ours])
+    return sorted(models[ours])
 
 
 def _check_sizes(files: Mapping[str, Path]) -> None:
     """A picture of another size than its partner would tell who made it."""
     sizes = {model: image_size(path) for model, path in files.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{files[model]} {h} x {w} px" for model, (h, w) in sizes.items())
+        listed = ", ".join(f"{files[model]} {h} x {w} px" for model, (h, w) in sizes.items())
         raise InputError(
-            f"pictures of one name have different sizes (height x width): {told}. Make them equal."
+            f"pictures of one name have different sizes (height x width): {listed}. Make them "
+            "equal."
         )
 
 
@@ -267,7 +270,7 @@ class Votes:
         rows = self._run(
             "SELECT dataset, picture, other FROM votes WHERE participant = ?", participant
         )
-        done = {Pair(*row) for row in rows}
+        done = {PicturePair(*row) for row in rows}
         return [trial for trial in self.design.order(participant) if trial.pair not in done]
 
     def cast(self, participant: str, trial: Trial, side: str, seconds: float) -> None:

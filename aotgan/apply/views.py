@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aotgan.apply.coarse import Guess
-from aotgan.apply.crops import Box, padded_size, reflected
+from aotgan.apply.crops import Extent, padded_size, reflected
 from aotgan.apply.pictures import Picture
 from aotgan.models.generator import STRIDE, Generator
 from aotgan.models.inpainter import SURFACE, erase
@@ -46,7 +46,7 @@ class View:
         self.kind = next(generator.parameters())
         self.size = padded_size(picture.size, generator.min_side)
 
-    def masked(self, window: Box) -> tuple[Tensor, Tensor]:
+    def masked(self, window: Extent) -> tuple[Tensor, Tensor]:
         """Returns masked image (1, 3, h, w) and mask (1, 1, h, w) of a window at multiples of 4."""
         if self.guess is not None:
             image, mask = self._guessed(window, self.guess)
@@ -80,7 +80,7 @@ class View:
         mask = (share < 0.5).to(mean)
         return erase(mean, mask, self.fill), mask
 
-    def _known(self, window: Box) -> tuple[Tensor, Tensor]:
+    def _known(self, window: Extent) -> tuple[Tensor, Tensor]:
         """A window, 0 in the hole, and its mask."""
         rows, columns = self._pixels(window)
         image = self.picture.view(rows, columns).to(self.kind)
@@ -88,18 +88,18 @@ class View:
         # what a hole hides may be anything, NaN as well, which a product with 0 would keep
         return torch.where(hole, 0, image), hole.to(self.kind.dtype)
 
-    def _pixels(self, window: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _pixels(self, window: Extent) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The rows and columns of the picture that a window shows."""
         top, left, bottom, right = window
         height, width = self.picture.size
         return reflected(top, bottom, height), reflected(left, right, width)
 
-    def _guessed(self, window: Box, guess: Guess) -> tuple[Tensor, Tensor]:
+    def _guessed(self, window: Extent, guess: Guess) -> tuple[Tensor, Tensor]:
         """A window whose hole has the guess, and its mask."""
         image, mask = self._known(window)
         return torch.where(mask > 0, guess.at(*self._pixels(window)).to(image), image), mask
 
-    def _surface(self, window: Box) -> tuple[Tensor, Tensor]:
+    def _surface(self, window: Extent) -> tuple[Tensor, Tensor]:
         """A window whose hole has the surface of the whole, and its mask."""
         image, mask = self._known(window)
         top, left, bottom, right = self._region
@@ -111,7 +111,7 @@ class View:
             image[part] = torch.where(mask[part] > 0, self._fine((y0, x0, y1, x1)), image[part])
         return image, mask
 
-    def _fine(self, box: Box) -> Tensor:
+    def _fine(self, box: Extent) -> Tensor:
         """The surface of the whole in a box inside the region."""
         top, left, bottom, right = self._region
         y0, y1 = _around(box[0], box[2], top, bottom)
@@ -136,7 +136,7 @@ class View:
         return solved((torch.cat(means, dim=2), torch.cat(shares, dim=2)), LEVELS - FINE)
 
     @cached_property
-    def _region(self) -> Box:
+    def _region(self) -> Extent:
         """What the surface in the holes depends on: cells too large for a hole, and one around.
 
         A cell that has a known pixel is decided by its own, and larger ones no longer matter.

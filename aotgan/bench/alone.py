@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from aotgan.bench.cases import Case, Setting
+from aotgan.bench.cases import Benchmark, Setting
 from aotgan.bench.timing import on_threads, sample
 from aotgan.errors import InputError
 
@@ -38,7 +38,7 @@ class Alone:
     before_mb: float
 
 
-def alone(case: Case, variant: str, setting: Setting, runs: int = 1) -> Alone:
+def alone(case: Benchmark, variant: str, setting: Setting, runs: int = 1) -> Alone:
     """Runs a variant in a new process, once and then `runs` times.
 
     Raises:
@@ -52,7 +52,7 @@ def alone(case: Case, variant: str, setting: Setting, runs: int = 1) -> Alone:
         process.start()
     sender.close()
     try:
-        found = receiver.recv()
+        answer = receiver.recv()
     except EOFError as error:
         process.join()
         text = f"{case.title}, {variant}: its process ended with status {process.exitcode}"
@@ -64,27 +64,29 @@ def alone(case: Case, variant: str, setting: Setting, runs: int = 1) -> Alone:
     finally:
         process.terminate()
         process.join()
-    if isinstance(found, Exception):
-        raise found
-    return Alone(*found)
+    if isinstance(answer, Exception):
+        raise answer
+    return Alone(*answer)
 
 
-def _measure(sender: Connection, case: Case, variant: str, setting: Setting, runs: int) -> None:
+def _measure(
+    sender: Connection, case: Benchmark, variant: str, setting: Setting, runs: int
+) -> None:
     try:
         with on_threads(setting.threads):
             work = case.make(variant, setting)
             before = memory_mb(setting.place)[0]
             work()
             samples = [sample(work, setting.place) for _ in range(runs)]
-            found: Any = (
+            answer: Any = (
                 median(one.wall for one in samples),
                 median(one.processor for one in samples),
                 memory_mb(setting.place)[1],
                 before,
             )
     except InputError as error:
-        found = error
-    sender.send(found)
+        answer = error
+    sender.send(answer)
 
 
 def memory_mb(device: torch.device) -> tuple[float, float]:

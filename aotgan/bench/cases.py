@@ -71,7 +71,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Case:
+class Benchmark:
     """Something that is measured; it can be sent to another process.
 
     Attributes:
@@ -108,7 +108,7 @@ def inference(
     size_px: int,
     goal: float | None = None,
     width: int = Generator.published_width,
-) -> Case:
+) -> Benchmark:
     """One image with a hole, completed; `reading` is "released" or "paper"."""
     title = {"released": "released reading", "paper": "text's reading"}[reading]
     plain = (RELEASED,) if reading == "released" else ()
@@ -116,12 +116,12 @@ def inference(
     make = partial(_make_inference, reading, size_px, width)
     name = f"{reading}-{size_px}px"
     title = f"inference, {title}, {size_px} px"
-    return Case(name, title, size_px, variants, variants[0], make, goal)
+    return Benchmark(name, title, size_px, variants, variants[0], make, goal)
 
 
 def scale_step(
     width: int, batch: int, goal: float | None = None, size_px: int | None = None
-) -> Case:
+) -> Benchmark:
     """One training step of the scale `laptop`, of another width and batch."""
     config = make_config("aotgan", "laptop")
     config = replace(
@@ -134,12 +134,12 @@ def scale_step(
     size = config.data.size_px
     title = f"training step, width {width}, {size} px, batch {batch}"
     make = partial(_make_scale_step, config)
-    return Case(f"width{width}", title, size, (DIRECT, FAST), DIRECT, make, goal)
+    return Benchmark(f"width{width}", title, size, (DIRECT, FAST), DIRECT, make, goal)
 
 
 def released_step(
     size_px: int, batch: int, goal: float | None = None, width: int = Generator.published_width
-) -> Case:
+) -> Benchmark:
     """One training step of the released code: its reading, losses, optimiser and weights."""
     config = TrainConfig(
         generator={"variant": "released", "width": width},
@@ -151,15 +151,15 @@ def released_step(
     title = f"training step, released reading, width {width}, {size_px} px, batch {batch}"
     variants = (RELEASED, DIRECT, FAST, COMPILED)
     make = partial(_make_released_step, config)
-    return Case(f"released-{size_px}px", title, size_px, variants, RELEASED, make, goal)
+    return Benchmark(f"released-{size_px}px", title, size_px, variants, RELEASED, make, goal)
 
 
-def large_photograph(width: int, height: int, hole_px: int) -> Case:
+def large_photograph(width: int, height: int, hole_px: int) -> Benchmark:
     """A photograph with a square hole in its middle, filled with the shipped model."""
     title = f"aotgan.inpaint, {width * height / 1e6:.3g} megapixels, hole of {hole_px} px"
     make = partial(_make_photograph, width, height, hole_px)
     name, longer = f"{width}x{height}", max(width, height)
-    return Case(name, title, longer, (DIRECT, FAST), DIRECT, make)
+    return Benchmark(name, title, longer, (DIRECT, FAST), DIRECT, make)
 
 
 def _make_inference(reading: str, size_px: int, width: int, variant: str, setting: Setting) -> Work:
@@ -203,7 +203,7 @@ def _make_photograph(width: int, height: int, hole_px: int, variant: str, settin
     return _switched(partial(inpaint, image, hole, device=setting.device), variant)
 
 
-CASES: dict[str, tuple[Case, ...]] = {
+CASES: dict[str, tuple[Benchmark, ...]] = {
     "inference": (
         inference("released", 256, goal=2.0),
         inference("released", 512, goal=2.0),

@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from aotgan.bench.alone import alone
-from aotgan.bench.cases import CASES, COMPILED, DIRECT, RELEASED, Case, Setting
+from aotgan.bench.cases import CASES, COMPILED, DIRECT, RELEASED, Benchmark, Setting
 from aotgan.bench.timing import Others, Sample, Work, alternate, on_threads, peak_flops, ratio
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
@@ -28,7 +28,7 @@ Record = dict[str, Any]
 Say = Callable[[str], object]
 
 
-def chosen(what: str) -> list[tuple[str, Case]]:
+def chosen(what: str) -> list[tuple[str, Benchmark]]:
     """Returns the cases of groups named by commas, or of all, with their group.
 
     Raises:
@@ -40,7 +40,7 @@ def chosen(what: str) -> list[tuple[str, Case]]:
     return [(name, case) for name in dict.fromkeys(names) for case in CASES[name]]
 
 
-def measure(group: str, case: Case, setting: Setting, rounds: int, say: Say = print) -> Record:
+def measure(group: str, case: Benchmark, setting: Setting, rounds: int, say: Say = print) -> Record:
     """Measures all variants of a case that can run here.
 
     Args:
@@ -78,8 +78,8 @@ def measure(group: str, case: Case, setting: Setting, rounds: int, say: Say = pr
             _time(record, case, setting, rounds, say)
         for name in names:
             say(f"{name}: peak memory, in a process of its own")
-            found = alone(case, name, setting, RUNS_ALONE if group == GROWTH else 1)
-            record["variants"][name] = asdict(found) | record["variants"][name]
+            one_run = alone(case, name, setting, RUNS_ALONE if group == GROWTH else 1)
+            record["variants"][name] = asdict(one_run) | record["variants"][name]
         for values in record["variants"].values():
             values["seconds"] = values[f"{setting.clock}_s"]
         record["others_share"] = others.share
@@ -121,7 +121,7 @@ def _read(path: Path) -> Record:
     raise InputError(f"{path} is no record of `aotgan bench`. Move it away.")
 
 
-def _time(record: Record, case: Case, setting: Setting, rounds: int, say: Say) -> None:
+def _time(record: Record, case: Benchmark, setting: Setting, rounds: int, say: Say) -> None:
     works = {}
     for name in record["variants"]:
         say(f"{name}: warming up")
@@ -132,17 +132,17 @@ def _time(record: Record, case: Case, setting: Setting, rounds: int, say: Say) -
     say(f"{rounds} rounds of {', '.join(works)}")
     samples = alternate(works, rounds, setting.place)
     record["rounds"] = {
-        name: [[one.wall, one.processor] for one in found] for name, found in samples.items()
+        name: [[one.wall, one.processor] for one in runs] for name, runs in samples.items()
     }
     record["peak_gflops"] = peak_flops(setting.place, setting.clock) / 1e9
     counts = {name: _gflop(works[name]) for name in works if name in (RELEASED, DIRECT)}
     ours = samples[record["ours"]]
-    for name, found in samples.items():
-        seconds = _seconds(found, setting.clock)
+    for name, runs in samples.items():
+        seconds = _seconds(runs, setting.clock)
         gflop = counts.get(name, counts[DIRECT])
         record["variants"][name] = {
-            "wall_s": median(_seconds(found, "wall")),
-            "processor_s": median(_seconds(found, "processor")),
+            "wall_s": median(_seconds(runs, "wall")),
+            "processor_s": median(_seconds(runs, "processor")),
             "gflop": gflop,
             "of_peak": gflop / median(seconds) / record["peak_gflops"],
         }

@@ -143,16 +143,16 @@ def _ratio(record: Record, name: str) -> list[float] | None:
 
 
 def _interval(record: Record, name: str) -> str:
-    found = _ratio(record, name)
-    return "-" if found is None else "{:.2f} ({:.2f} to {:.2f})".format(*found)
+    speedup = _ratio(record, name)
+    return "-" if speedup is None else "{:.2f} ({:.2f} to {:.2f})".format(*speedup)
 
 
 def _verdict(record: Record) -> str:
     """The goal, and whether the median reaches it; "-" without one."""
-    goal, found = record["goal"], _ratio(record, record["against"])
-    if goal is None or found is None:
+    goal, speedup = record["goal"], _ratio(record, record["against"])
+    if goal is None or speedup is None:
         return "-"
-    return f"{goal:.1f}, {'met' if found[0] >= goal else 'missed'}"
+    return f"{goal:.1f}, {'met' if speedup[0] >= goal else 'missed'}"
 
 
 def _draw_ratios(axes: Axes, timed: Sequence[Record]) -> None:
@@ -162,10 +162,10 @@ def _draw_ratios(axes: Axes, timed: Sequence[Record]) -> None:
         if record["goal"] is not None:
             axes.plot(record["goal"], at, "|", ms=15, mew=1.4, color=INK)
         for i, name in enumerate(names):
-            if found := _ratio(record, name):
+            if speedup := _ratio(record, name):
                 y = at + 0.16 * ((len(names) - 1) / 2 - i)
-                axes.hlines(y, found[1], found[2], color=COLOUR_OF[name], lw=2.2)
-                axes.plot(found[0], y, "o", ms=4.5, color=COLOUR_OF[name])
+                axes.hlines(y, speedup[1], speedup[2], color=COLOUR_OF[name], lw=2.2)
+                axes.plot(speedup[0], y, "o", ms=4.5, color=COLOUR_OF[name])
     for name in names:
         axes.plot([], [], "o-", ms=4.5, color=COLOUR_OF[name], label=f"than {RIVALS[name]}")
     axes.plot([], [], "|", ms=10, mew=1.4, color=INK, label="goal")

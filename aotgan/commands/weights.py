@@ -77,7 +77,7 @@ def bars(
     network = load_inpainter(model)
     share = pairs / SCALES["laptop"].pairs
     manifest = evaluation_manifest(data, size, "laptop", data_root, share=share)
-    found = measure_bars(Path(model).stem, network, manifest, data)
-    path = save_bars(found, out)
-    print(markdown(readable_bars(found)))
+    bars = measure_bars(Path(model).stem, network, manifest, data)
+    path = save_bars(bars, out)
+    print(markdown(readable_bars(bars)))
     print(path)

@@ -81,12 +81,12 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
         return _load_folder(name, split)
     entry = CATALOGUE[name]
     if name == "bundled":
-        found = _bundled(entry, split)
+        image_set = _bundled(entry, split)
     else:
-        found = _finders()[entry.layout](entry, split, _folder_of(entry, root))
-    if not found.files:
-        raise InputError(_missing(entry, found.root, f"no file of the {split} split"))
-    return found
+        image_set = _finders()[entry.layout](entry, split, _folder_of(entry, root))
+    if not image_set.files:
+        raise InputError(_missing(entry, image_set.root, f"no file of the {split} split"))
+    return image_set
 
 
 def verify(image_set: ImageSet) -> None:

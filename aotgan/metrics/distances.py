@@ -82,13 +82,13 @@ def summary(resamples: pd.DataFrame, photographs: int) -> dict[str, float]:
     Returns:
         "fd" and "kd"; "fd_low" and so on, the ends of their intervals, NaN for few photographs.
     """
-    found: dict[str, float] = {}
+    distances: dict[str, float] = {}
     for name in DISTANCES:
         value, *others = resamples[name].tolist()
         enough = photographs >= LEAST_PHOTOGRAPHS
         half = student(photographs - 1) * float(np.std(others)) if enough else math.nan
-        found |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
-    return found
+        distances |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
+    return distances
 
 
 def draws(photographs: int) -> Tensor:

@@ -33,11 +33,11 @@ def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
             no pair, or another size.
     """
     folder, size = Path(predictions), (manifest.size, manifest.size)
-    found = named_files("prediction", folder, [])
+    files = named_files("prediction", folder, [])
     names = manifest.names
-    strange, missing = sorted(set(found) - set(names)), sorted(set(names) - set(found))
+    strange, missing = sorted(set(files) - set(names)), sorted(set(names) - set(files))
     if strange or missing:
-        example = f"no {missing[0]}.*" if missing else f"{found[strange[0]].name} is of no pair"
+        example = f"no {missing[0]}.*" if missing else f"{files[strange[0]].name} is of no pair"
         raise InputError(
             f"predictions {folder}: {len(missing)} of {len(names)} pairs have no file and "
             f"{len(strange)} files have no pair; {example}. Fill the pairs that --save-pairs "
@@ -45,14 +45,14 @@ def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
         )
     pairs = []
     for name, pair in zip(names, manifest.pairs, strict=True):
-        height, width = image_size(found[name])
+        height, width = image_size(files[name])
         if (height, width) != size:
             raise InputError(
-                f"{found[name]}: {height} x {width} px (height x width), expected "
+                f"{files[name]}: {height} x {width} px (height x width), expected "
                 f"{size[0]} x {size[1]}: fill the squares in the size that --save-pairs writes."
             )
         photograph = Path(PHOTOGRAPHS, f"{name}.png")  # as written; what is read is the manifest
-        pairs.append(FilePair(name, pair.image, pair.bin, found[name], photograph))
+        pairs.append(FilePair(name, pair.image, pair.bin, files[name], photograph))
     return FileSet(tuple(pairs), size, manifest.hash, manifest, FILL_WHITE)
 
 

@@ -133,20 +133,27 @@ def pair_files(
         "photograph": Path(photographs),
         "mask": Path(masks),
     }
-    found = {
+    contents = {
         what: named_files(what, folder, [*folders.values()]) for what, folder in folders.items()
     }
-    _check_names(folders, found)
-    names = sorted(found["photograph"])
-    size = image_size(found["photograph"][names[0]])
+    _check_names(folders, contents)
+
+    # the first photograph sets the size of all
+    names = sorted(contents["photograph"])
+    example = contents["photograph"][names[0]]
+    size = image_size(example)
+
+    # copies of a photograph count as one image in the intervals, whatever their names
     pairs, digests, first = list[tuple[FilePair, Path]](), [], dict[str, str]()
     for name in names:
-        prediction, photograph, path = (files[name] for files in found.values())
-        _check_size(prediction, photograph, found["photograph"][names[0]], size)
+        prediction, photograph, path = (files[name] for files in contents.values())
+        _check_size(prediction, photograph, example, size)
         mask = read_mask(path, size, hole)
         digests.append((sha256_of(photograph), _digest(mask)))
         image = first.setdefault(digests[-1][0], name)
         pairs.append((FilePair(name, image, bin_of(mask), prediction, photograph), path))
+
+    # the digest covers what is measured on, in no order, so that renaming changes nothing
     pairs.sort(key=lambda both: (LABELS.index(both[0].bin), both[0].name))
     content = json.dumps({"size": size, "pairs": sorted(digests)}, separators=(",", ":"))
     digest = hashlib.sha256(content.encode()).hexdigest()
@@ -270,10 +277,10 @@ def named_files(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Pa
     return named
 
 
-def _check_names(folders: dict[str, Path], found: dict[str, dict[str, Path]]) -> None:
-    everything = {name: path for files in found.values() for name, path in files.items()}
+def _check_names(folders: dict[str, Path], contents: dict[str, dict[str, Path]]) -> None:
+    everything = {name: path for files in contents.values() for name, path in files.items()}
     for what, folder in folders.items():
-        missing = sorted(set(everything) - set(found[what]))
+        missing = sorted(set(everything) - set(contents[what]))
         if missing:
             raise InputError(
                 f"{len(missing)} of {len(everything)} names have no {what} in {folder}, the first "
@@ -284,10 +291,10 @@ def _check_names(folders: dict[str, Path], found: dict[str, dict[str, Path]]) ->
 
 def _check_size(prediction: Path, photograph: Path, first: Path, size: tuple[int, int]) -> None:
     for path, model in ((photograph, first), (prediction, photograph)):
-        found = image_size(path)
-        if found != size:
+        height, width = image_size(path)
+        if (height, width) != size:
             raise InputError(
-                f"{path}: {found[0]} x {found[1]} px (height x width), but {model} has {size[0]} x "
+                f"{path}: {height} x {width} px (height x width), but {model} has {size[0]} x "
                 f"{size[1]}. One size is measured at a time: give photographs and masks of the "
                 "size that was filled."
             )

@@ -58,8 +58,8 @@ def erase_from_coarse(network: Inpainter, image: Tensor, mask: Tensor, levels: i
     if levels == 0:
         return erase(image, mask, network.fill)
     small, hole = halve(image, mask)
-    seen = erase_from_coarse(network, small, hole, levels - 1)
-    filled = composite(small, network(seen, hole).clamp(-1, 1), hole)
+    masked = erase_from_coarse(network, small, hole, levels - 1)
+    filled = composite(small, network(masked, hole).clamp(-1, 1), hole)
     large = F.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
     return torch.where(mask > 0, large, image)
 

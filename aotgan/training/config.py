@@ -124,12 +124,12 @@ def _objectives(model: str) -> tuple[str, ...]:
 def _build(kind: Any, values: Mapping[str, Any]) -> Any:
     known = {f.name: f.default for f in fields(kind)}
     _check_names(kind.__name__, values, known)
-    made = {}
+    arguments = {}
     for name, value in values.items():
         if is_dataclass(known[name]) and isinstance(value, Mapping):
             value = _build(type(known[name]), value)
-        made[name] = _frozen(value)
-    return kind(**made)
+        arguments[name] = _frozen(value)
+    return kind(**arguments)
 
 
 def _frozen(value: Any) -> Any:

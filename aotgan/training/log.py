@@ -197,12 +197,13 @@ class Progress:
     def update(self, step: int, losses: dict[str, float], batch: int) -> None:
         """Shows that a step is done; losses are the latest means."""
         rate = batch * (step - self.start) / (time.perf_counter() - self._began)
-        shown = {name[:4]: f"{value:.3g}" for name, value in losses.items() if name in LOSSES}
+        latest = {name[:4]: f"{value:.3g}" for name, value in losses.items() if name in LOSSES}
         if self.kind == "bar":
-            self.bar.set_postfix({**shown, "img/s": f"{rate:.1f}"}, refresh=False)
+            self.bar.set_postfix({**latest, "img/s": f"{rate:.1f}"}, refresh=False)
             self.bar.update(step - self.bar.n)
         elif self.kind == "lines" and (step >= self._shown + self.steps / 10 or step == self.steps):
             self._shown = step
-            left = (self.steps - step) * batch / rate
-            text = " ".join(f"{name} {value}" for name, value in shown.items())
-            print(f"step {step}/{self.steps} {text} {rate:.1f} img/s {left:.0f} s left", flush=True)
+            remaining_s = (self.steps - step) * batch / rate
+            text = " ".join(f"{name} {value}" for name, value in latest.items())
+            pace = f"{rate:.1f} img/s {remaining_s:.0f} s left"
+            print(f"step {step}/{self.steps} {text} {pace}", flush=True)

@@ -192,11 +192,11 @@ class Trainer:
         state = unspared(load_state(self.directory / STATE))
         own = self.config.to_dict()
         stored = with_defaults(state["config"])
-        found = {**stored, "steps": max(state["step"], own["steps"])}  # may be prolonged
-        if found != own:
+        previous = {**stored, "steps": max(state["step"], own["steps"])}  # may be prolonged
+        if previous != own:
             raise InputError(
-                f"{self.directory} holds a run of other settings ({changes(found, own)}). Choose "
-                "another directory, or move this one away."
+                f"{self.directory} holds a run of other settings ({changes(previous, own)}). "
+                "Choose another directory, or move this one away."
             )
         staged = self.recipe.staged or self.config.staged
         if staged and stored["steps"] != own["steps"]:

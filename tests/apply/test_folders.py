@@ -10,7 +10,14 @@ import torch
 from PIL import Image
 
 from aotgan.apply import folders
-from aotgan.apply.folders import Outcome, Settings, Task, choose_format, fill_files, plan_tasks
+from aotgan.apply.folders import (
+    FolderOutcome,
+    Settings,
+    Task,
+    choose_format,
+    fill_files,
+    plan_tasks,
+)
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
@@ -43,7 +50,7 @@ def test_images_and_masks_are_paired_by_their_names_below_the_folders(place):
         Task(place / f"photos/{name}.bmp", place / f"masks/{name}.png", place / f"out/{name}.png")
         for name in ("a", "b/c")
     ]
-    assert outcome == Outcome()
+    assert outcome == FolderOutcome()
 
 
 def test_files_that_are_no_images_are_counted(place):
@@ -229,4 +236,4 @@ def test_unusable_settings_are_refused_before_any_work(place, settings, workers,
     tasks, outcome = plan(place, "photos", "masks", "out")
     with pytest.raises(InputError, match=message):
         fill_files(tasks, Settings(**settings), outcome, workers)
-    assert not (place / "out").exists() and outcome == Outcome()
+    assert not (place / "out").exists() and outcome == FolderOutcome()

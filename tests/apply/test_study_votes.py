@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aotgan.apply.study_votes import Pair, Trial, Votes, clean_code, make_design, read_votes
+from aotgan.apply.study_votes import PicturePair, Trial, Votes, clean_code, make_design, read_votes
 from aotgan.errors import InputError
 
 OTHERS = ("GatedConv", "PConv", "real")
@@ -49,7 +49,7 @@ def test_every_picture_is_paired_with_every_other_model(pictures):
 
 def test_the_files_shown_are_those_of_the_pair_on_the_right_sides(pictures):
     design = make_design(pictures, "ours")
-    pair = Pair("scenes", "03", "PConv")
+    pair = PicturePair("scenes", "03", "PConv")
     ours, other = (pictures / "scenes" / model / "03.png" for model in ("ours", "PConv"))
     assert design.paths(Trial(pair, ours_left=True)) == (ours, other)
     assert design.paths(Trial(pair, ours_left=False)) == (other, ours)
@@ -173,7 +173,7 @@ def test_votes_are_read_as_they_were_cast(votes):
     frame = read_votes(votes.database)
     assert frame["participant"].tolist() == ["anna", "anna"]
     for row, trial in zip(frame.to_dict("records"), order, strict=False):
-        assert Pair(row["dataset"], row["picture"], row["other"]) == trial.pair
+        assert PicturePair(row["dataset"], row["picture"], row["other"]) == trial.pair
         assert row["ours_left"] == trial.ours_left
     assert frame["chose_left"].tolist() == [True, False]
     assert frame["won"].tolist() == [order[0].ours_left, not order[1].ours_left]

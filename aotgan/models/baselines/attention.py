@@ -182,15 +182,15 @@ def attend(
         patches = _value_patches(values, keys.shape[2], side, stride)
         chunks = queries.split(max(1, live // (keys.shape[0] * keys.shape[2])), dim=1)
         if len(chunks) == 1:
-            made = [chunk_of(queries, keys, patches)]
+            results = [chunk_of(queries, keys, patches)]
         else:
-            made = [
+            results = [
                 checkpoint(
                     chunk_of, chunk, keys, patches, use_reentrant=False, preserve_rng_state=False
                 )
                 for chunk in chunks
             ]
-        return _fold(torch.cat(made, dim=1), values.shape, side, stride) / divisor
+        return _fold(torch.cat(results, dim=1), values.shape, side, stride) / divisor
 
 
 def _patches(x: Tensor, side: int, stride: int) -> Tensor:

@@ -125,8 +125,8 @@ def canny_edges(gray: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     images = gray.detach().cpu().double().numpy()[:, 0]  # integers would silently give no edges
     known = [None] * len(images) if mask is None else (mask == 0).cpu().numpy()[:, 0]
-    found = [canny(image, SIGMA, mask=part) for image, part in zip(images, known, strict=True)]
-    return torch.from_numpy(np.stack(found))[:, None].to(gray.device, gray.dtype)
+    edges = [canny(image, SIGMA, mask=part) for image, part in zip(images, known, strict=True)]
+    return torch.from_numpy(np.stack(edges))[:, None].to(gray.device, gray.dtype)
 
 
 def edge_input(gray: Tensor, edges: Tensor, mask: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ FLOOR = 1e-8  # of the norm of a key
 BLUR_TAPS, BLUR_SIGMA = 7, 1.0  # of the mask that blends a large image
 
 
-class Stages(NamedTuple):
+class HiFillStages(NamedTuple):
     """What HiFill makes of an image.
 
     Attributes:
@@ -74,8 +74,8 @@ class LightGatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, C, H, W) to (B, C', H / stride, W / stride)."""
-        seen = x[:, :, :: self.gate_step, :: self.gate_step]
-        return F.elu(self.features(x)) * torch.sigmoid(self.gate(seen))
+        inputs = x[:, :, :: self.gate_step, :: self.gate_step]
+        return F.elu(self.features(x)) * torch.sigmoid(self.gate(inputs))
 
 
 single_gated = partial(LightGatedConv, single=True)
@@ -235,7 +235,7 @@ class HiFill(Inpainter):
         """
         return self.stages(masked_image, mask).refined
 
-    def stages(self, masked_image: Tensor, mask: Tensor) -> Stages:
+    def stages(self, masked_image: Tensor, mask: Tensor) -> HiFillStages:
         """Returns both predictions and the attention weights; arguments as of `forward`."""
         self.check(masked_image, mask)
         x = torch.cat([masked_image, mask], dim=1)  # (B, 4, H, W)
@@ -243,7 +243,7 @@ class HiFill(Inpainter):
         coarse = enlarge(self.coarse(small).clamp(-1, 1), 2)  # (B, 3, H, W)
         x = torch.cat([composite(masked_image, coarse, mask), mask], dim=1)
         refined, weights = self.refine(x, mask)
-        return Stages(coarse, refined.clamp(-1, 1), weights)
+        return HiFillStages(coarse, refined.clamp(-1, 1), weights)
 
     def complete_large(self, image: Tensor, mask: Tensor, times: int) -> Tensor:
         """Fills an image that the networks see at a fraction of its size (section 3.1).
@@ -287,11 +287,11 @@ class HiFill(Inpainter):
             )
         low_mask = F.max_pool2d(mask, times)  # (B, 1, H, W), a block with any hole is hole
         low = erase(F.avg_pool2d(image, times), low_mask, self.fill)  # (B, 3, H, W)
-        made = self.stages(low, low_mask)
+        stages = self.stages(low, low_mask)
         # the hole and the cells around it, where residuals mean nothing, have no weight
         residual = image - enlarge(low, times)  # (B, 3, t H, t W)
-        detail = paste(made.weights, residual, side=unit, stride=unit)
-        return (enlarge(made.refined, times) + detail).clamp(-1, 1)
+        detail = paste(stages.weights, residual, side=unit, stride=unit)
+        return (enlarge(stages.refined, times) + detail).clamp(-1, 1)
 
 
 def enlarge(x: Tensor, times: int) -> Tensor:

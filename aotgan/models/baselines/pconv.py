@@ -65,10 +65,11 @@ class PartialConv2d(nn.Module):
             Features (B, C', H / stride, W / stride) and where they are valid.
         """
         with torch.no_grad():
-            seen = torch.stack([x.shape[1] * self._count(valid) for x, valid in parts]).sum(0)  # S
-            valid_now = (seen > 0).to(seen.dtype)  # (B, 1, H / stride, W / stride)
+            counts = [x.shape[1] * self._count(valid) for x, valid in parts]
+            total = torch.stack(counts).sum(0)  # S
+            valid_now = (total > 0).to(total.dtype)  # (B, 1, H / stride, W / stride)
             # where S > 0 it is at least 1, so the released S + 1e-8 is S in float32
-            scale = valid_now * self.conv.weight[0].numel() / seen.clamp(min=1)
+            scale = valid_now * self.conv.weight[0].numel() / total.clamp(min=1)
         out = self.conv(torch.cat([x * valid for x, valid in parts], dim=1)) * scale
         if self.bias is not None:
             out = out + self.bias * valid_now

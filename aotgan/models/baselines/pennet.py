@@ -25,7 +25,7 @@ FEWEST_LEVELS = 4  # three attention transfers
 PUBLISHED_LEVELS = 6
 
 
-class Stages(NamedTuple):
+class PENNetStages(NamedTuple):
     """What PEN-Net makes of an image.
 
     Attributes:
@@ -171,7 +171,7 @@ class PENNet(Inpainter):
         """
         return self.stages(masked_image, mask).prediction
 
-    def stages(self, masked_image: Tensor, mask: Tensor) -> Stages:
+    def stages(self, masked_image: Tensor, mask: Tensor) -> PENNetStages:
         """Returns the prediction and the smaller ones beside it; arguments as of `forward`."""
         self.check(masked_image, mask)
         encoded = self.encode(torch.cat([masked_image, mask], dim=1))
@@ -186,7 +186,7 @@ class PENNet(Inpainter):
         ):
             x = torch.cat([F.relu(up(x)), skip], dim=1)  # (B, 2 C, H / 2^k, W / 2^k)
             sides.append(torch.tanh(head(x)))
-        return Stages(torch.tanh(self.head(x)), tuple(reversed(sides)))
+        return PENNetStages(torch.tanh(self.head(x)), tuple(reversed(sides)))
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Returns the map of every level, (B, C, H / 2^k, W / 2^k) for k = 1, 2, ...

@@ -141,9 +141,9 @@ class TextureEnergy:
 
     def texture(self, image: Tensor) -> Tensor:
         """E_t of an image in units of the network: the sum over the layers."""
-        found = activations(self.network, image)
+        features = activations(self.network, image)
         terms = [
-            (hole_patches(found[layer], cells(self.hole, LAYERS[layer])) - matched)
+            (hole_patches(features[layer], cells(self.hole, LAYERS[layer])) - matched)
             .square()
             .sum(0)
             .mean()

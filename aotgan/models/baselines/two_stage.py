@@ -90,12 +90,12 @@ class TwoStageInpainter(Inpainter):
         super().__init__()
         self.coarse = self._picture(COARSE, 5, width)
         channels = 5 if self.refinement_sees_mask else 3
-        self.hallucination, made = self._column(HALLUCINATION, channels, width)
+        self.hallucination, hallucinated = self._column(HALLUCINATION, channels, width)
         attended, channels = self._column(ATTENDED, channels, width)
         matched, channels = self._column(MATCHED, channels, width, nn.ReLU())
         self.attended = nn.Sequential(attended, matched)
         self.after_attention, channels = self._column(AFTER_ATTENTION, channels, width)
-        self.merge = self._picture(DECODER, made + channels, width)
+        self.merge = self._picture(DECODER, hallucinated + channels, width)
         init_glorot(self)
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
@@ -154,10 +154,10 @@ class TwoStageInpainter(Inpainter):
         for layer in plan:
             if layer.doubled:
                 layers.append(nn.Upsample(scale_factor=2))
-            made, channels = self.convolution(
+            convolution, channels = self.convolution(
                 channels, int(layer.channels * width), layer, activation or nn.ELU()
             )
-            layers.append(made)
+            layers.append(convolution)
         return nn.Sequential(*layers), channels
 
     def _picture(self, plan: Sequence[Layer], channels: int, width: int) -> nn.Sequential:

@@ -110,11 +110,11 @@ class CAStep(Recipe):
             "discriminator", the critics' estimate of minus the distance of the distributions, and
             "penalty", each summed over the critics.
         """
-        seen = list(zip(*(views(x, windows) for x in (image, z, mask)), strict=True))
+        sights = list(zip(*(views(x, windows) for x in (image, z, mask)), strict=True))
         for _ in range(CRITIC_STEPS):
             distance, penalty = image.new_zeros(()), image.new_zeros(())
             for (critic, run, optimiser), (real, fake, hole) in zip(
-                self.critics, seen, strict=True
+                self.critics, sights, strict=True
             ):
                 gap = run(fake).mean() - run(real).mean()
                 slope = gradient_penalty(critic, real, fake, noise, hole)

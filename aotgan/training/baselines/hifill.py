@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aotgan.losses.checks import full_precision
-from aotgan.models.baselines.hifill import HiFill, Stages, init_truncated
+from aotgan.models.baselines.hifill import HiFill, HiFillStages, init_truncated
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.baselines.critics import WassersteinCritic, gradient_penalty
 from aotgan.training.config import TrainConfig
@@ -62,9 +62,9 @@ class HiFillStep(Recipe):
         """Updates both networks on a batch; see `Recipe`."""
         masked = erase(image, mask, self.generator.fill)
         with self.fabric.autocast():  # on one device, Fabric applies it to `forward` alone
-            made: Stages = self.run_generator.stages(masked, mask)
-        z = composite(image, made.refined, mask)  # (B, 3, H, W)
-        losses = reconstruction_losses(image, made, mask)
+            stages: HiFillStages = self.run_generator.stages(masked, mask)
+        z = composite(image, stages.refined, mask)  # (B, 3, H, W)
+        losses = reconstruction_losses(image, stages, mask)
         noise = self.noise(done)
         for _ in range(CRITIC_STEPS):
             judged = self.update_critic(image, z.detach(), noise)
@@ -97,17 +97,17 @@ class HiFillStep(Recipe):
         return self.pull_on(leaf, ADVERSARIAL * loss), loss
 
 
-def reconstruction_losses(image: Tensor, made: Stages, mask: Tensor) -> dict[str, Tensor]:
+def reconstruction_losses(image: Tensor, stages: HiFillStages, mask: Tensor) -> dict[str, Tensor]:
     """L1 of both stages together, in the hole and elsewhere, without weights.
 
     Only the second is divided by the share of its part, as released.
 
     Args:
         image: (B, 3, H, W) in [-1, 1].
-        made: what HiFill made of it.
+        stages: what HiFill made of it.
         mask: (B, 1, H, W) in {0, 1}, 1 = hole.
     """
-    coarse, refined = full_precision(made.coarse), full_precision(made.refined)
+    coarse, refined = full_precision(stages.coarse), full_precision(stages.refined)
     error = COARSE * (coarse - image).abs() + (refined - image).abs()  # (B, 3, H, W)
     known = 1 - mask
     return {

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from aotgan.losses.checks import full_precision
 from aotgan.losses.reconstruction import l1_loss
-from aotgan.models.baselines.pennet import PENNet, Stages
+from aotgan.models.baselines.pennet import PENNet, PENNetStages
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.baselines.critics import PENNetCritic
 from aotgan.training.config import TrainConfig
@@ -59,9 +59,9 @@ class PENNetStep(Recipe):
         """Updates both networks on a batch; see `Recipe`."""
         masked = erase(image, mask, self.generator.fill)
         with self.fabric.autocast():  # on one device, Fabric applies it to `forward` alone
-            made: Stages = self.run_generator.stages(masked, mask)
-        z = composite(image, made.prediction, mask)  # (B, 3, H, W)
-        losses = reconstruction_losses(image, made, mask)
+            stages: PENNetStages = self.run_generator.stages(masked, mask)
+        z = composite(image, stages.prediction, mask)  # (B, 3, H, W)
+        losses = reconstruction_losses(image, stages, mask)
         pull, adversarial = self.update_discriminator(image, z)
         total = (
             HOLE * losses["hole"]
@@ -85,19 +85,19 @@ class PENNetStep(Recipe):
         return pull, {"discriminator": loss_d, "adversarial": loss_g}
 
 
-def reconstruction_losses(image: Tensor, made: Stages, mask: Tensor) -> dict[str, Tensor]:
+def reconstruction_losses(image: Tensor, stages: PENNetStages, mask: Tensor) -> dict[str, Tensor]:
     """L1 of the hole, of what is known, and of all side outputs together, without weights.
 
     Args:
         image: (B, 3, H, W) in [-1, 1].
-        made: what PEN-Net made of it.
+        stages: what PEN-Net made of it.
         mask: (B, 1, H, W) in {0, 1}, 1 = hole. The first two losses are means over that part of
             the batch, 0 for an empty part.
     """
-    sides = [l1_loss(side, shrink(image, side)) for side in made.sides]
+    sides = [l1_loss(side, shrink(image, side)) for side in stages.sides]
     return {
-        "hole": part_loss(image, made.prediction, mask),
-        "valid": part_loss(image, made.prediction, 1 - mask),
+        "hole": part_loss(image, stages.prediction, mask),
+        "valid": part_loss(image, stages.prediction, 1 - mask),
         "pyramid": torch.stack(sides).sum(),
     }
 
