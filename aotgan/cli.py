@@ -107,7 +107,7 @@ def train(
         progress="bar" if sys.stderr.isatty() else "lines",
     )
     record = run(experiment, scale, seed, data, out, data_root, options, steps)
-    if not is_first_process():
+    if not is_first_process():  # of several, one speaks
         return
     directory = run_directory(out, scale, experiment, seed)
     if record is None:
@@ -168,11 +168,12 @@ def reproduce(
         raise InputError(f"minutes={minutes}: must be above 0.")
     numbers = _numbers(seeds)
     batch = make_batch(scale, experiments.split(","), numbers, out, data)
-    check_writable(figures)
+    check_writable(figures)  # now, not after days of training
     options = RunOptions(
         device=device, workers=workers, progress="bar" if sys.stderr.isatty() else "lines"
     )
     outcome = run_batch(batch, options, data_root, minutes)
+    # what is finished has its tables, even where the rest is not
     if outcome.records:
         from aotgan.reproduce.collect import collect
 

@@ -148,12 +148,14 @@ def plan_tasks(
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
     """
+    # inputs below one another's folders are told apart by the places that were given
     pictures = _find(images, "images", (masks, out))
     choices = _find(masks, "masks", (images, out))
     ending = FORMATS[file_format].endings[0]
     named = images.is_file() and format_of(out) is not None and not out.is_dir()
     results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
+    # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
     outcome = FolderOutcome(
         ignored=_unreadable(images, [path for _, path in pictures], (masks, out))
@@ -239,21 +241,25 @@ def fill_files(
     Raises:
         InputError: settings that cannot be used; before any work.
     """
+    # all settings are tried here, before a process is started
     check_quality(settings.file_format, settings.quality)
     check_options(**settings.options)
     device = find_device(settings.device)
     generator = load_generator(settings.model, device)
+    # one process on a GPU: its memory is shared, and one keeps it busy
     if workers is None:
         workers = min(os.cpu_count() or 1, MOST_WORKERS) if device == "cpu" else 1
     if workers < 1:
         raise InputError(f"workers={workers}: must be at least 1.")
     workers = min(workers, len(tasks))
+    # several processes would fight for the cores
     threads = torch.get_num_threads() if len(tasks) == 1 else 1
     if workers > 1:
         results = _in_processes(tasks, settings, workers, threads)
     else:
         report = on_progress if len(tasks) == 1 else None
         results = _in_turn(tasks, settings, generator, threads, report)
+    # closed on errors, too, so that no process is left behind
     with closing(results):
         for task, problem, remark in results:
             if problem:

@@ -231,6 +231,7 @@ class Painter(ipywidgets.VBox):
         start, image, controls = time.perf_counter(), session.image, self.controls
         options = {"grow": controls.grow.value, "feather": controls.feather.value}
         model = controls.model.value
+        # a result that comes after Cancel is thrown away
         try:
             with remarks() as odd:
                 result = inpaint(image, mask, model, on_progress=self._progressed, **options)
@@ -247,6 +248,7 @@ class Painter(ipywidgets.VBox):
             session.result, self.canvas.filled = result, filled
             seconds = time.perf_counter() - start
             notice = " ".join([f"Filled in {seconds:.1f} s. Drag the line to compare.", *odd])
+        # however it ended, the person is told and can go on
         self.canvas.notice = notice
         controls.show(busy=False, filled=self.result is not None)
 

@@ -26,6 +26,7 @@ class Controls(ipywidgets.HBox):
     """
 
     def __init__(self, model: Model, grow: int, feather: int, actions: dict[str, Action]):
+        # what is given heads the shipped models
         choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
         if model is not None and model not in shipped_models():
             label = Path(model).name if isinstance(model, str | Path) else "given generator"
@@ -37,6 +38,7 @@ class Controls(ipywidgets.HBox):
             style={"description_width": "44px"},
             layout=ipywidgets.Layout(width="220px"),
         )
+        # in the order in which they stand in the row
         self.grow = _number(grow, "Grow, px", "enlarges the hole: for outlines that stay")
         self.feather = _number(feather, "Feather, px", "blends the border of the fill")
         self.fill = _button("Fill", "fill the hole (Enter)", actions["fill"], "primary")

@@ -45,11 +45,13 @@ def alone(case: Benchmark, variant: str, setting: Setting, runs: int = 1) -> Alo
         InputError: the process was killed, as systems do when memory runs out.
         RuntimeError: it failed.
     """
+    # a fork would count this process's memory as its own
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(sender, case, variant, setting, runs))
     with _without_interrupts():  # of the child, which inherits that; this process ends it
         process.start()
+    # without our end of the pipe, a killed child is an end of file
     sender.close()
     try:
         answer = receiver.recv()

@@ -74,12 +74,14 @@ def measure(group: str, case: Benchmark, setting: Setting, rounds: int, say: Say
             "rounds": {},
             "variants": {name: {} for name in names},
         }
+        # times first: their rounds run in this process, warm
         if group != GROWTH:  # that has no rounds
             _time(record, case, setting, rounds, say)
         for name in names:
             say(f"{name}: peak memory, in a process of its own")
             one_run = alone(case, name, setting, RUNS_ALONE if group == GROWTH else 1)
             record["variants"][name] = asdict(one_run) | record["variants"][name]
+        # one clock decides, the other is kept beside it
         for values in record["variants"].values():
             values["seconds"] = values[f"{setting.clock}_s"]
         record["others_share"] = others.share
@@ -122,6 +124,7 @@ def _read(path: Path) -> Record:
 
 
 def _time(record: Record, case: Benchmark, setting: Setting, rounds: int, say: Say) -> None:
+    # the first call of each compiles, tunes or allocates, and is not counted
     works = {}
     for name in record["variants"]:
         say(f"{name}: warming up")
@@ -134,6 +137,7 @@ def _time(record: Record, case: Benchmark, setting: Setting, rounds: int, say: S
     record["rounds"] = {
         name: [[one.wall, one.processor] for one in runs] for name, runs in samples.items()
     }
+    # flops are those of the plain convolutions, so that faster algorithms count as faster
     record["peak_gflops"] = peak_flops(setting.place, setting.clock) / 1e9
     counts = {name: _gflop(works[name]) for name in works if name in (RELEASED, DIRECT)}
     ours = samples[record["ours"]]

@@ -48,6 +48,7 @@ class PlainGenerator(nn.Module):
         width, rates = ours.config["width"], ours.config["rates"]
         if ours.config != Generator("released", **_sizes(ours)).config:
             raise InputError(f"the released network has other options than {ours.config}.")
+        # the authors' layers, padding as layers of their own
         c = 4 * width
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
@@ -66,6 +67,7 @@ class PlainGenerator(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(width, 3, 3, padding=1),
         )
+        # the same tensors under the authors' names, so that both networks compute the same
         state = {released_name(name): value for name, value in ours.state_dict().items()}
         self.load_state_dict(state, assign=True)
 
@@ -178,6 +180,7 @@ class PlainStep:
         """Updates both networks on a batch (B, 3, H, W), (B, 1, H, W) and returns its losses."""
         prediction = self.generator(erase(image, mask, FILL), mask)
         fake = composite(image, prediction, mask)
+        # each loss runs its own feature network, on both images, with gradients: as released
         perceptual, style = self.perceptual_features, self.style_features
         losses = {
             "reconstruction": F.l1_loss(prediction, image),
@@ -191,6 +194,7 @@ class PlainStep:
             + 250 * losses["style"]
             + 0.01 * losses["adversarial"]
         )
+        # both backward passes before either step, so that D keeps G's leftovers
         for optimiser in self.optimisers:
             optimiser.zero_grad()
         total.backward()

@@ -43,6 +43,7 @@ def bench(
     from aotgan.files import check_writable
     from aotgan.reproduce.tables import markdown
 
+    # all that can be refused is refused before the first measurement
     place, cases = find_device(device), chosen(what)
     counts = _counts(threads) if place == "cpu" else _counts(None)
     if out is not None:

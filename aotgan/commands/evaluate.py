@@ -95,6 +95,7 @@ def evaluate(
     prediction and original are measured in the same way as a model's. --save-pairs alone writes
     the pairs and measures nothing.
     """
+    # options that another one makes meaningless are refused, not ignored
     _check_sources(pred, real, masks, hole, composite)
     if pred:
         of_model = {"--model": model, "--save-pairs": save_pairs, "--save-fills": save_fills}
@@ -106,6 +107,7 @@ def evaluate(
 
     from aotgan.devices import find_device
 
+    # folders of anybody's files, fills of the scale's pairs, or a model that fills them
     device = find_device(device)
     if pred and real and masks:
         result, about = measure_files((pred, real, masks), hole, composite, features, device)
@@ -329,6 +331,7 @@ def write_results(
         write_atomically(csv, result.per_bin.to_csv(index=False))
     if out is None:
         return
+    # one record with all that is needed to read the numbers
     rows = [
         {key: None if value != value else value for key, value in row.items()}  # JSON has no NaN
         for row in rows_of(result.per_bin)

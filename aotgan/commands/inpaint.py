@@ -74,6 +74,7 @@ def inpaint(
     chosen = choose_format(images, out, file_format)
     settings = Settings(model, device, chosen, quality, grow, feather, context, precision, levels)
     tasks, outcome = plan_tasks(images, masks, out, chosen)
+    # one picture shows the parts of its fill, several show the pictures
     single = len(tasks) == 1
     with tqdm(
         total=len(tasks), unit="part" if single else "picture", disable=not sys.stderr.isatty()
@@ -91,6 +92,7 @@ def inpaint(
             on_file=lambda task: None if single else bar.update(),
             on_progress=show,
         )
+    # what is odd comes last, where it is not scrolled away
     for kind, texts in (("note", outcome.remarks), ("failed", outcome.failed)):
         for image, text in texts.items():
             print(f"{kind}: {image}: {text}", file=sys.stderr)

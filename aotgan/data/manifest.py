@@ -191,9 +191,11 @@ def make_manifest(
             f"{len(files)} files, size={size}, per_bin={per_bin}, seed={seed} were given; expected "
             "at least one file, 16 px, one pair a bin, and a seed of 0 or more."
         )
+    # mask files are sorted into the bins by their hole at the evaluated size
     kind = str(masks)
     mask_paths = {} if kind in MASK_KINDS else _named(masks_from_folder(masks))
     fractions = {name: float(_folder_mask(path, size).mean()) for name, path in mask_paths.items()}
+    # each bin draws from a stream of its own
     squares, image_paths = _squares(files, count, seed)
     pairs: list[Pair] = []
     for at, bounds in enumerate(bins if kind != "centre" else [(0.0, 1.0)]):
@@ -204,6 +206,7 @@ def make_manifest(
             drawn = _mask_of(mask, size, ratio, mask_seed, mask_paths)
             ratio = float(drawn.mean())
             pairs.append(Pair(image, mask, label, mask_seed, ratio, box, _digest_of_mask(drawn)))
+    # what the pairs are read from later must be what they were fixed on
     digests = {name: _digest_of_file(path) for name, path in image_paths.items()}
     return Manifest(size, seed, tuple(pairs), digests, image_paths, mask_paths)
 
@@ -247,6 +250,7 @@ def _choices(
     if kind == "centre":
         return [("centre", 0, 0.0)] * count
     if kind in DRAWN:
+        # the seed and the hole's size are enough to draw such a mask again
         smallest, largest = hole_sizes(size, size, bounds)
         return [
             (

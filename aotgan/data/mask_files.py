@@ -106,10 +106,12 @@ def _samples(mask: Any) -> NDArray:
                 return _samples(ImageOps.exif_transpose(image))
             except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
                 raise InputError(f"{mask}: the mask cannot be decoded ({error}).") from error
+    # palettes number their colours; transparency can be a colour, too
     if isinstance(mask, Image.Image):
         if mask.mode in ("P", "PA") or "transparency" in mask.info:
             mask = mask.convert("RGBA" if mask.has_transparency_data else "RGB")
         return np.array(mask)
+    # tensors have channels first, so theirs must be the one channel of a mask
     if isinstance(mask, Tensor):
         values = mask.detach().cpu()
         values = values.float() if values.is_floating_point() else values

@@ -74,6 +74,7 @@ class VGGFeatures(FeatureNetwork):
     ) -> None:
         super().__init__()
         check_network(features, width, seed)
+        # trained weights, or random ones that a seed tells and the name says
         layers = plan(width, self.convs_per_stage)
         if features == "imagenet":
             self.name = f"vgg{self.depth}-imagenet"
@@ -91,11 +92,13 @@ class VGGFeatures(FeatureNetwork):
             torch.tensor(v, dtype=torch.float32, device="cpu").view(1, 3, 1, 1)
             for v in (IMAGENET_MEAN, IMAGENET_STD)
         )
+        # some releases feed their VGG with images in [0, 1] as they are
         if raw:
             self.name += "-raw"
             mean, std = torch.zeros_like(mean), torch.ones_like(std)
         self.register_buffer("scale", 0.5 / std, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
+        # random layers are scaled until all of them count alike, as trained ones do
         if features == "random":
             self._normalise(seed)
         self.requires_grad_(False).eval()
@@ -258,6 +261,7 @@ def imagenet_weights(depth: int, convs_per_stage: Sequence[int]) -> dict[str, Te
             f'downloaded from {entry.url}: put that file there, or pass features="random" for a '
             "seeded random network, which gives different losses and has to be reported as such"
         ) from error
+    # torchvision numbers the layers, the paper names them
     return {
         f"{name}.{kind}": state[f"features.{index}.{kind}"]
         for (name, _, _), index in zip(

@@ -35,6 +35,7 @@ def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
     folder, size = Path(predictions), (manifest.size, manifest.size)
     files = named_files("prediction", folder, [])
     names = manifest.names
+    # the whole folder is looked at before a file is opened
     strange, missing = sorted(set(files) - set(names)), sorted(set(names) - set(files))
     if strange or missing:
         example = f"no {missing[0]}.*" if missing else f"{files[strange[0]].name} is of no pair"
@@ -43,6 +44,7 @@ def pair_manifest(predictions: str | Path, manifest: Manifest) -> FileSet:
             f"{len(strange)} files have no pair; {example}. Fill the pairs that --save-pairs "
             "writes, with the same --scale and --data, and keep their names."
         )
+    # in the manifest's order, in which its squares are read
     pairs = []
     for name, pair in zip(names, manifest.pairs, strict=True):
         height, width = image_size(files[name])

@@ -96,6 +96,7 @@ def evaluate(
     """
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1.")
+    # threads measure a batch while the network fills the next one
     features: list[tuple[Tensor, Tensor]] = []
     rows: list[dict[str, Any]] = []
     pending: Iterator[dict[str, Any]] = iter(())
@@ -117,6 +118,7 @@ def evaluate(
         rows += pending
     if not rows:
         raise InputError("the manifest has no pairs: nothing to evaluate.")
+    # distances are of all pairs of a bin together, and so are computed last
     per_image = pd.DataFrame(rows)
     real, fake = ([pair[i] for pair in features] for i in range(2))
     resamples = pd.DataFrame()

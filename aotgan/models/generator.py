@@ -88,6 +88,7 @@ class Generator(Inpainter):
         correction: bool = False,
     ):
         super().__init__()
+        # options that are not given are those of the variant
         check_choice("variant", variant, tuple(VARIANTS))
         preset = VARIANTS[variant]
         gate = str(preset["gate"]) if gate is None else gate
@@ -95,6 +96,7 @@ class Generator(Inpainter):
         check_choice("upsampling", upsampling, UPSAMPLINGS)
         if width < 1 or blocks < 1:
             raise InputError(f"width={width}, blocks={blocks}: both must be at least 1.")
+        # refused are combinations that would do nothing or something else than their names say
         self.fill = _checked_fill(preset["fill"] if fill is None else fill)
         self.correction = correction
         if gate_bias and (residual, gate) != ("gated", "sigmoid"):
@@ -108,6 +110,7 @@ class Generator(Inpainter):
                 f"correction of fill={self.fill!r}: only a surface is worth correcting. Set "
                 f"fill={SURFACE!r}, too."
             )
+        # all options, resolved: a weights file holds them
         self.config = {
             "variant": variant,
             "width": width,
@@ -126,6 +129,7 @@ class Generator(Inpainter):
             *(AOTBlock(channels, rates, residual, gate) for _ in range(blocks))
         )
         self.decoder = decoder(width, upsampling)
+        # at full width the released code's draws
         init_normal(self, width)
         init_normal(self.encoder[0], 64)  # sums the same four channels at every width
         if gate_bias:

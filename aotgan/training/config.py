@@ -176,6 +176,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _check_limits(config: TrainConfig) -> None:
+    # a filling without weights takes no steps, anything else at least one
     loss, optim = config.loss, config.optim
     model = split_config(config.generator)[0]
     if model in CLASSICAL and config.steps:
@@ -195,6 +196,7 @@ def _check_limits(config: TrainConfig) -> None:
     ):
         if value < low:
             raise InputError(f"{name}={value}: must be at least {low}.")
+    # bounds that are no least value, or depend on another setting
     if not optim.learning_rate > 0:
         raise InputError(f"learning_rate={optim.learning_rate}: must be above 0.")
     if not all(0 <= beta < 1 for beta in optim.betas):

@@ -102,6 +102,7 @@ class Trainer:
                 last good state on disk.
             InputError: the state cannot be written, or no training image can be read any more.
         """
+        # a finished run is left as it is
         reason = self._stop_reason(interrupted=False)
         if reason:
             return reason
@@ -109,6 +110,7 @@ class Trainer:
         progress = Progress(
             self.options.progress if first else "none", self.config.steps, self.step
         )
+        # training time is that of the steps and what they wait for, without the marks' measurements
         mark = time.perf_counter()
         with Interrupt(announce=first) as interrupt, progress:
             for image, mask, _ in self._batches():
@@ -123,6 +125,7 @@ class Trainer:
                 if reason:
                     break
         self.save()
+        # the spare is for a run that may have to go on elsewhere
         if reason == "interrupt" and first:
             save_state(self.directory / SPARE, spare(self.state()))
         else:
@@ -189,6 +192,7 @@ class Trainer:
             )
 
     def _resume(self) -> None:
+        # settings must be the same, those that are newer than the run at their defaults
         state = unspared(load_state(self.directory / STATE))
         own = self.config.to_dict()
         stored = with_defaults(state["config"])
@@ -198,6 +202,7 @@ class Trainer:
                 f"{self.directory} holds a run of other settings ({changes(previous, own)}). "
                 "Choose another directory, or move this one away."
             )
+        # a schedule over the share that is done would have been another one for more steps
         staged = self.recipe.staged or self.config.staged
         if staged and stored["steps"] != own["steps"]:
             raise InputError(
@@ -205,6 +210,7 @@ class Trainer:
                 "whose stages or learning rates follow the share that is done. Choose another "
                 "directory."
             )
+        # the networks, then where the run stood; the log loses what came after the state
         self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])

@@ -169,6 +169,7 @@ class _Residual(nn.Module):
 
 def _layers(in_channels: int, out_channels: int, width: int, spectral: bool) -> list[nn.Module]:
     """Encoder to a quarter of the size, residual blocks, decoder."""
+    # all convolutions are made first, then normalised in the order in which they run
     encoder = (
         nn.Conv2d(in_channels, width, 7, padding=3, padding_mode="reflect"),
         nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
@@ -191,6 +192,7 @@ def _layers(in_channels: int, out_channels: int, width: int, spectral: bool) -> 
             )
         ]
 
+    # the last one is read as logits or colours, which a norm would level
     return [
         *normalised(encoder),
         *(_Residual(4 * width, width, spectral) for _ in range(BLOCKS)),

@@ -119,6 +119,7 @@ class MNPS(Inpainter):
         feature_width: int = VGG_WIDTH,
     ):
         super().__init__()
+        # a narrow network keeps the published ratio of bottleneck to width
         if bottleneck is None:
             bottleneck = max(1, FULL_BOTTLENECK * width // self.published_width)
         if min(width, bottleneck, iterations) < 1 or min(alpha, beta) < 0:
@@ -126,6 +127,7 @@ class MNPS(Inpainter):
                 f"width={width}, bottleneck={bottleneck}, iterations={iterations}, alpha={alpha}, "
                 f"beta={beta}: the first three must be at least 1, the last two at least 0."
             )
+        # a wrong name is noticed here, though the features are built at first use
         check_network(features, feature_width, 0)
         self.fill = 0.0
         self.config = {
@@ -138,6 +140,7 @@ class MNPS(Inpainter):
             "features": features,
             "feature_width": feature_width,
         }
+        # what departs from the publication goes into captions
         if iterations != PUBLISHED_ITERATIONS:
             text = f"{iterations} iterations a scale instead of {PUBLISHED_ITERATIONS}."
             self.simplified = (text, *self.simplified)

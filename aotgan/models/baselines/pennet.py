@@ -135,6 +135,7 @@ class PENNet(Inpainter):
         self.config = {"model": "pen-net", "width": width, "levels": levels}
         self.fill = 1.0
         self.multiple = 2**levels
+        # each level halves the size; channels double up to the published limit
         channels = [width * min(2**level, WIDEST) for level in range(levels)]
         self.encoder = nn.ModuleList(
             nn.Conv2d(before, after, 3, stride=2, padding=1)
@@ -146,6 +147,7 @@ class PENNet(Inpainter):
             AttentionTransfer(count, deepest=level == len(skips))
             for level, count in enumerate(skips, start=1)
         )
+        # a decoder sees the transferred features beside the decoded ones: twice as many channels
         joined = [2 * count for count in skips]
         self.decoder = nn.ModuleList(
             Upsample(before, after)
@@ -155,6 +157,7 @@ class PENNet(Inpainter):
         self.head = nn.Sequential(
             Upsample(joined[0], width), nn.ReLU(), nn.Conv2d(width, 3, 3, padding=1)
         )
+        # the published width of 32 has the published spread
         init_normal(self, 2 * width)
         init_normal(self.encoder[0], 64)  # sums the same four channels at every width
 
