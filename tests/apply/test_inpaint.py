@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tolerances import DOUBLE, DOUBLE_NET, SINGLE, SINGLE_NET, SINGLE_SUM
 
 import aotgan
 from aotgan.apply import inpaint as module
@@ -60,8 +61,8 @@ def difference(generator, image, boxes, **options):
 def test_crops_are_exact_where_they_cover_the_reach_and_only_there(kind, boxes):
     generator, image = network(**GATED[kind]), photo(*SIZE)
     assert reach(generator) < 50 < 80 < min(SIZE), "else no crop is smaller than the image"
-    assert difference(generator, image, boxes) < 1e-9
-    assert difference(generator, image, boxes, context=reach(generator)) < 1e-9
+    assert difference(generator, image, boxes) < DOUBLE_NET
+    assert difference(generator, image, boxes, context=reach(generator)) < DOUBLE_NET
     assert difference(generator, image, boxes, context=8) > 1e-4
 
 
@@ -76,7 +77,7 @@ def test_a_large_hole_is_filled_in_parts_that_meet_exactly(monkeypatch, kind):
     deviation = difference(
         generator, photo(*SIZE), boxes, levels=0, on_progress=lambda *done: calls.append(done)
     )
-    assert deviation < 1e-9
+    assert deviation < DOUBLE_NET
     assert calls[-1][1] >= 2 * 3, "at least two parts"
 
 
@@ -94,7 +95,7 @@ def test_a_window_has_the_surface_of_the_whole_image(size, strip, monkeypatch):
     for top, left in ((0, 0), (20, 52), (height - 40, width - 48)):
         window = (top, left, top + 40, left + 48)
         expected = masked[..., top : top + 40, left : left + 48]
-        torch.testing.assert_close(view.masked(window)[0], expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(view.masked(window)[0], expected, rtol=0, atol=DOUBLE)
 
 
 def test_a_surface_costs_what_its_hole_costs(monkeypatch):
@@ -131,7 +132,7 @@ def test_a_surface_depends_on_its_surroundings_alone(box):
     image, mask = view._known((0, 0, height, width))
     expected = smooth_surface(image, mask)
     got = view.masked((0, 0, height, width))[0]
-    assert (got - expected).abs().max() < 1e-5
+    assert (got - expected).abs().max() < SINGLE_SUM
 
 
 def test_a_correction_beyond_the_range_is_cut_off():
@@ -142,18 +143,18 @@ def test_a_correction_beyond_the_range_is_cut_off():
     filled = aotgan.inpaint(image, [(9, 9, 20, 20)], generator, feather=3)
     share = torch.from_numpy(feather_mask(mask[0, 0].numpy() > 0, 3)).double()
     expected = image * (1 - share) + prediction.clamp(-1, 1) * share
-    torch.testing.assert_close(filled, expected, rtol=0, atol=1e-7)
+    torch.testing.assert_close(filled, expected, rtol=0, atol=SINGLE)
     assert generator.complete(image[None], mask).abs().max() <= 1
 
 
 def test_standardised_gates_see_the_whole_image():
     generator, image = network(**GATED["released"]), photo(*SIZE)
-    assert difference(generator, image, BOX) < 1e-9
+    assert difference(generator, image, BOX) < DOUBLE_NET
 
 
 def test_standardised_gates_in_a_crop_use_the_statistics_of_the_image(monkeypatch):
     generator, image = network(**GATED["released"]), photo(*SIZE)
-    assert difference(generator, image, BOX, context=reach(generator)) < 1e-9
+    assert difference(generator, image, BOX, context=reach(generator)) < DOUBLE_NET
     monkeypatch.setattr(module, "reduction", lambda *_: (3, 2))
     assert difference(generator, image, BOX, context=reach(generator)) > 1e-4
 
@@ -178,7 +179,7 @@ def test_large_images_give_their_statistics_reduced_and_without_the_hole(monkeyp
     means = cells(image.numpy() * known) / np.maximum(cells(known), 1)
     hole = cells(known) < 3
     assert np.array_equal(mask[0].numpy(), hole) and hole.sum() == 200
-    assert np.abs(masked[0].numpy() - np.where(hole, 1.0, means)).max() < 1e-12
+    assert np.abs(masked[0].numpy() - np.where(hole, 1.0, means)).max() < DOUBLE
 
 
 def test_a_side_that_4_does_not_divide_is_reflected():
@@ -190,7 +191,7 @@ def test_a_side_that_4_does_not_divide_is_reflected():
     )
     whole = generator.complete(torch.from_numpy(padded)[None], torch.from_numpy(hole))[0]
     got = aotgan.inpaint(image, boxes, generator)
-    assert (got - whole[:, :45, :31]).abs().max() < 1e-9
+    assert (got - whole[:, :45, :31]).abs().max() < DOUBLE_NET
 
 
 def test_the_image_in_the_hole_is_not_looked_at():
@@ -280,7 +281,7 @@ def test_precision_is_obeyed_and_the_network_left_as_it_was():
     assert torch.equal(results["auto"], results["float32"])
     exact = results["float64"]
     error = {name: float((got - exact).abs().max()) for name, got in results.items()}
-    assert 0 < error["float32"] < 1e-4 < error["float16"] < error["bfloat16"] < 1
+    assert 0 < error["float32"] < SINGLE_NET < error["float16"] < error["bfloat16"] < 1
     assert {value.dtype for value in generator.parameters()} == {torch.float32}
 
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from tolerances import PERCENT, ROUNDED, SINGLE_FEW
 
 import aotgan
 from aotgan.apply.pictures import MODES, read_pictures
@@ -109,7 +110,7 @@ def test_every_kind_shows_the_network_the_same_picture(kind):
     for part in parts:
         part.paste(0, 0, torch.full((3, 4, 6), -0.5), np.ones((4, 6), bool))
     assert np.abs(samples(restore([p.filled for p in parts])) - middle.astype(float)).max() <= (
-        1 if low == 0 and high > 1 else 1e-6
+        1 if low == 0 and high > 1 else SINGLE_FEW
     )
 
 
@@ -118,7 +119,7 @@ def test_colours_keep_their_places():
     for mode in ("RGB", "RGBA", "CMYK", "P"):
         (part,), restore = read_pictures(image.convert(mode))
         assert np.allclose(
-            part.view(np.arange(2), np.arange(3))[0, :, 0, 0], [1, -1, -0.6], atol=0.01
+            part.view(np.arange(2), np.arange(3))[0, :, 0, 0], [1, -1, -0.6], atol=PERCENT
         )
         part.paste(
             0, 0, torch.tensor([1.0, -1, -0.6])[:, None, None].expand(3, 2, 3), np.ones((2, 3))
@@ -134,7 +135,9 @@ def test_transparency_is_seen_over_white_and_ends_in_the_fill():
     array = np.zeros((4, 5, 4), np.uint8)
     array[..., 3] = 128
     (part,), _ = read_pictures(array)
-    assert part.view(np.arange(4), np.arange(5)).unique().item() == pytest.approx(-0.004, abs=0.001)
+    assert part.view(np.arange(4), np.arange(5)).unique().item() == pytest.approx(
+        -0.004, abs=ROUNDED
+    )
     weight = np.zeros((4, 5))
     weight[0, 0], weight[0, 1] = 1, 0.5
     part.paste(0, 0, torch.ones(3, 4, 5), weight)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from tolerances import PERCENT
 
 from aotgan.apply.saving import FORMATS, check_quality, format_of, read_exif, save_picture
 from aotgan.errors import InputError
@@ -71,7 +72,7 @@ def test_profile_resolution_and_camera_data_stay(tmp_path, name):
         assert found.get(ExifTags.Base.Orientation, 1) == 1
         assert got.info["icc_profile"] == profile and got.size == (30, 20)
         if name != "webp":
-            assert got.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+            assert got.info["dpi"] == pytest.approx((300, 300), abs=PERCENT)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from tolerances import DOUBLE, DOUBLE_NET, FIVE_PERCENT, SINGLE_SUM, TENTH, TWO_PERCENT
 
 from aotgan.apply.study_analysis import (
     agreeing_share,
@@ -78,7 +79,7 @@ def no_votes(tmp_path):
 @pytest.mark.parametrize(("won", "cast"), COUNTS)
 def test_interval_is_scipys(won, cast):
     reference = stats.binomtest(won, cast).proportion_ci(method="wilson")
-    assert wilson_interval(won, cast) == pytest.approx((reference.low, reference.high), abs=1e-12)
+    assert wilson_interval(won, cast) == pytest.approx((reference.low, reference.high), abs=DOUBLE)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.99])
@@ -86,14 +87,14 @@ def test_interval_inverts_the_score_test(level):
     low, high = wilson_interval(30, 80, level)
     z = stats.norm.ppf((1 + level) / 2)
     for p in (low, high):
-        assert abs(30 / 80 - p) == pytest.approx(z * math.sqrt(p * (1 - p) / 80), abs=1e-12)
+        assert abs(30 / 80 - p) == pytest.approx(z * math.sqrt(p * (1 - p) / 80), abs=DOUBLE)
 
 
 @pytest.mark.parametrize(("won", "cast"), COUNTS)
 def test_p_value_is_the_sum_of_outcomes_as_unlikely(won, cast):
     probabilities = [math.comb(cast, k) / 2**cast for k in range(cast + 1)]
-    reference = sum(p for p in probabilities if p <= probabilities[won] * (1 + 1e-9))
-    assert binomial_test(won, cast) == pytest.approx(min(1, reference), rel=1e-9)
+    reference = sum(p for p in probabilities if p <= probabilities[won] * (1 + DOUBLE_NET))
+    assert binomial_test(won, cast) == pytest.approx(min(1, reference), rel=DOUBLE_NET)
 
 
 def test_one_vote_each_has_the_effect_of_independence():
@@ -109,11 +110,11 @@ def test_participants_who_always_vote_the_same_count_once():
 
 def test_effect_of_alike_votes_is_their_correlation():
     rng = np.random.default_rng(1)
-    taste = rng.choice([0.5, 0.9], 2000)  # two kinds of participants, 5 votes each
-    won = rng.random((2000, 5)) < taste[:, None]
+    taste = rng.choice([0.5, 0.9], 8000)  # two kinds of participants, 5 votes each
+    won = rng.random((8000, 5)) < taste[:, None]
     correlation = 0.04 / (0.7 * 0.3)  # variance of taste over that of a vote
-    who = np.repeat(np.arange(2000), 5).tolist()
-    assert design_effect(won.ravel(), who) == pytest.approx(1 + 4 * correlation, rel=0.06)
+    who = np.repeat(np.arange(8000), 5).tolist()
+    assert design_effect(won.ravel(), who) == pytest.approx(1 + 4 * correlation, rel=FIVE_PERCENT)
 
 
 def test_effect_is_never_a_gain_and_unknown_for_one():
@@ -200,7 +201,7 @@ def test_alpha_of_unequal_raters_is_krippendorffs():
 def test_alpha_is_0_by_chance_and_1_in_accord():
     rng = np.random.default_rng(0)
     blind = rng.binomial(5, 0.8, 4000)
-    assert krippendorff_alpha(np.stack([blind, 5 - blind], 1)) == pytest.approx(0, abs=0.02)
+    assert krippendorff_alpha(np.stack([blind, 5 - blind], 1)) == pytest.approx(0, abs=TWO_PERCENT)
     assert krippendorff_alpha([[3, 0], [0, 2]]) == 1
     assert math.isnan(krippendorff_alpha([[3, 0], [2, 0]]))  # one category: nothing expected
     assert math.isnan(krippendorff_alpha([[1, 0], [0, 1]]))  # one rater each
@@ -259,7 +260,7 @@ def test_power_is_the_probability_of_rejecting(cast, preference):
         for won in range(cast + 1)
         if binomial_test(won, cast) <= 0.05
     )
-    assert power(cast, preference) == pytest.approx(reference, abs=1e-12)
+    assert power(cast, preference) == pytest.approx(reference, abs=DOUBLE)
 
 
 @pytest.mark.parametrize("preference", [0.95, 0.75, 0.6, 0.4])
@@ -273,7 +274,7 @@ def test_power_is_symmetric_and_near_the_normal_formula():
     assert votes_for_power(0.4) == votes_for_power(0.6)
     z, za = stats.norm.ppf(0.8), stats.norm.ppf(0.975)
     rough = ((za * 0.5 + z * math.sqrt(0.24)) / 0.1) ** 2
-    assert votes_for_power(0.6) == pytest.approx(rough, rel=0.1)
+    assert votes_for_power(0.6) == pytest.approx(rough, rel=TENTH)
 
 
 @pytest.mark.parametrize("wrong", [{"preference": 0.5}, {"preference": 1.2}])
@@ -293,5 +294,5 @@ def test_csv_holds_the_table(votes, tmp_path):
     assert again.columns.tolist() == frame.columns.tolist()
     numbers = frame.columns[2:]
     assert again[numbers].to_numpy(float) == pytest.approx(
-        frame[numbers].to_numpy(float), rel=1e-5, nan_ok=True
+        frame[numbers].to_numpy(float), rel=SINGLE_SUM, nan_ok=True
     )

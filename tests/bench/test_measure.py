@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from bench_cases import case_of, fail, hold, stop
+from tolerances import MEMORY, ROUNDED, TENTH
 
 from aotgan.bench import cases, measure
 from aotgan.bench.alone import Alone, alone
@@ -31,8 +32,8 @@ def test_the_memory_is_that_of_the_process_alone_whatever_the_parent_has(setting
     parent = np.ones(2 * HELD_MB << 17)
     held, nothing = (alone(case_of(partial(hold, mb)), DIRECT, setting) for mb in (HELD_MB, 0))
     assert parent.nbytes == 2 * HELD_MB << 20
-    assert held.peak_mb - nothing.peak_mb == pytest.approx(HELD_MB, rel=0.15)
-    assert held.before_mb == pytest.approx(nothing.before_mb, rel=0.1)
+    assert held.peak_mb - nothing.peak_mb == pytest.approx(HELD_MB, rel=MEMORY)
+    assert held.before_mb == pytest.approx(nothing.before_mb, rel=TENTH)
 
 
 def test_a_process_that_is_killed_is_an_error_with_advice(setting):
@@ -80,7 +81,7 @@ def test_all_variants_of_inference_fill_alike(setting):
         fills[variant] = np.asarray(found[0] if variant == ONNX else found)
     assert set(fills) >= {RELEASED, DIRECT, FAST}
     for variant, fill in fills.items():
-        np.testing.assert_allclose(fill, fills[RELEASED], atol=1e-3, err_msg=variant)
+        np.testing.assert_allclose(fill, fills[RELEASED], atol=ROUNDED, err_msg=variant)
 
 
 def test_a_record_has_times_ratios_and_memory_of_each_variant(setting, monkeypatch, tmp_path):
@@ -95,13 +96,13 @@ def test_a_record_has_times_ratios_and_memory_of_each_variant(setting, monkeypat
     assert [len(rounds) for rounds in record["rounds"].values()] == [6, 6]
     for name, values in record["variants"].items():
         seconds = np.median([processor for _, processor in record["rounds"][name]])
-        assert values["seconds"] == values["processor_s"] == pytest.approx(seconds, rel=1e-3)
+        assert values["seconds"] == values["processor_s"] == pytest.approx(seconds, rel=ROUNDED)
         rate = values["gflop"] / seconds / record["peak_gflops"]
-        assert values["of_peak"] == pytest.approx(rate, rel=1e-3)
+        assert values["of_peak"] == pytest.approx(rate, rel=ROUNDED)
         assert (values["peak_mb"], values["before_mb"]) == (700.0, 500.0)
     slow, quick = (np.array(record["rounds"][name])[:, 1] for name in (DIRECT, FAST))
     expected = [np.median(slow / quick), min(slow / quick), max(slow / quick)]
-    assert record["variants"][DIRECT]["ours_faster"] == pytest.approx(expected, rel=1e-3)
+    assert record["variants"][DIRECT]["ours_faster"] == pytest.approx(expected, rel=ROUNDED)
     assert "ours_faster" not in record["variants"][FAST]
     assert "peak_memory_mb" not in record["environment"]
 

@@ -4,6 +4,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import (
+    DOUBLE,
+    DOUBLE_NET,
+    DOUBLE_SUM,
+    HALF_PERCENT,
+    LAST_BITS,
+    SINGLE_FEW,
+    SINGLE_SUM,
+)
 
 from aotgan.errors import InputError
 from aotgan.losses import hard_mask, label_map, patch_mask, soft_mask
@@ -74,8 +83,8 @@ def test_interior_cell_is_centred_at_8j_plus_11_and_a_half():
     for j in range(3, 26):  # cells whose 70 pixels lie inside the image
         support = rows[j].nonzero().flatten()
         assert (support[0], support[-1]) == (8 * j - 23, 8 * j + 46)
-        assert abs((rows[j] * torch.arange(256)).sum() - (8 * j + 11.5)) < 1e-9
-        assert torch.allclose(rows[j, support], rows[j, support].flip(0), atol=1e-15)
+        assert abs((rows[j] * torch.arange(256)).sum() - (8 * j + 11.5)) < DOUBLE_NET
+        assert torch.allclose(rows[j, support], rows[j, support].flip(0), atol=LAST_BITS)
 
 
 def test_one_hole_pixel_peaks_in_the_cells_around_it():
@@ -83,21 +92,21 @@ def test_one_hole_pixel_peaks_in_the_cells_around_it():
     mask[..., 8 * 12 + 11 : 8 * 12 + 13, 8 * 20 + 11 : 8 * 20 + 13] = 1  # centre of cell (12, 20)
     soft = soft_mask(mask, (30, 30))[0, 0]
     assert divmod(soft.argmax().item(), 30) == (12, 20)
-    assert torch.allclose(soft[12, 19], soft[12, 21], atol=1e-15)
-    assert torch.allclose(soft[11, 20], soft[13, 20], atol=1e-15)
+    assert torch.allclose(soft[12, 19], soft[12, 21], atol=LAST_BITS)
+    assert torch.allclose(soft[11, 20], soft[13, 20], atol=LAST_BITS)
 
 
 @pytest.mark.parametrize("shape", [(2, 48, 72), (1, 101, 60)])
 def test_soft_mask_equals_brute_force(shape):
     mask = random_mask(0, *shape)
     got = soft_mask(torch.from_numpy(mask), map_of(mask))
-    np.testing.assert_allclose(got.numpy(), numpy_soft(mask), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(got.numpy(), numpy_soft(mask), rtol=0, atol=DOUBLE_SUM)
 
 
 def test_soft_mask_takes_kernel_and_sigma():
     mask = random_mask(1, 1, 56, 56)
     got = soft_mask(torch.from_numpy(mask), map_of(mask), kernel=32, sigma=5.0)
-    np.testing.assert_allclose(got.numpy(), numpy_soft(mask, 32, 5.0), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(got.numpy(), numpy_soft(mask, 32, 5.0), rtol=0, atol=DOUBLE_SUM)
 
 
 def test_soft_mask_commutes_with_flips_and_transposition():
@@ -111,7 +120,7 @@ def test_full_hole_is_labelled_zero_and_no_hole_one():
     hole = torch.ones(1, 1, 128, 96)
     assert torch.equal(label_map("paper", hole, (14, 10)), torch.zeros(1, 1, 14, 10))
     label = label_map("paper", torch.zeros_like(hole), (14, 10))
-    torch.testing.assert_close(label, torch.ones(1, 1, 14, 10), rtol=0, atol=1e-6)
+    torch.testing.assert_close(label, torch.ones(1, 1, 14, 10), rtol=0, atol=SINGLE_FEW)
 
 
 def test_known_pixels_at_borders_keep_label_one():
@@ -119,7 +128,7 @@ def test_known_pixels_at_borders_keep_label_one():
     mask[..., 96:160, 96:160] = 1
     label = label_map("paper", mask, (30, 30))[0, 0]
     border = torch.cat([label[0], label[-1], label[:, 0], label[:, -1]])
-    torch.testing.assert_close(border, torch.ones_like(border), rtol=0, atol=1e-6)
+    torch.testing.assert_close(border, torch.ones_like(border), rtol=0, atol=SINGLE_FEW)
     assert label[14:16, 14:16].max() < 0.01
 
 
@@ -127,10 +136,12 @@ def test_hole_at_a_border_is_as_much_hole_as_inside():
     mask = torch.zeros(1, 1, 256, 256)
     mask[..., :128] = 1  # left half
     label = label_map("paper", mask, (30, 30))[0, 0]
-    assert label[0, 0] < 1e-6
-    torch.testing.assert_close(label[0], label[15], rtol=0, atol=1e-6)
+    assert label[0, 0] < SINGLE_FEW
+    torch.testing.assert_close(label[0], label[15], rtol=0, atol=SINGLE_FEW)
     assert 0 < label[0, 14] < 0.5 < label[0, 15] < 1
-    torch.testing.assert_close(label[0, 14] + label[0, 15], torch.tensor(1.0), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        label[0, 14] + label[0, 15], torch.tensor(1.0), rtol=0, atol=SINGLE_SUM
+    )
 
 
 def test_patch_and_hard_mask_equal_numpy():
@@ -142,7 +153,7 @@ def test_patch_and_hard_mask_equal_numpy():
             centre = mask[:, 0, 8 * i + 8 : 8 * i + 16, 8 * j + 8 : 8 * j + 16]
             share[:, 0, i, j] = centre.mean((1, 2))
     tensor = torch.from_numpy(mask)
-    np.testing.assert_allclose(patch_mask(tensor, (h, w)).numpy(), share, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(patch_mask(tensor, (h, w)).numpy(), share, rtol=0, atol=DOUBLE)
     np.testing.assert_array_equal(hard_mask(tensor, (h, w)).numpy(), share >= 0.5)
 
 
@@ -156,14 +167,14 @@ def test_half_a_cell_of_hole_is_hole():
 def test_released_blur_equals_the_dense_kernel():
     mask = random_mask(4, 2, 40, 52)
     got = released_blur(torch.from_numpy(mask))
-    np.testing.assert_allclose(got.numpy(), numpy_released(mask), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(got.numpy(), numpy_released(mask), rtol=0, atol=DOUBLE_SUM)
 
 
 def test_released_blur_fades_at_the_border():
     label = released_blur(torch.ones(1, 1, 128, 128))[0, 0]
-    assert label[64, 64] == pytest.approx(1, abs=1e-6)
-    assert label[0, 64].item() == pytest.approx(0.52, abs=0.005)
-    assert label[0, 0].item() == pytest.approx(0.27, abs=0.005)
+    assert label[64, 64] == pytest.approx(1, abs=SINGLE_FEW)
+    assert label[0, 64].item() == pytest.approx(0.52, abs=HALF_PERCENT)
+    assert label[0, 0].item() == pytest.approx(0.27, abs=HALF_PERCENT)
 
 
 def test_matrices_are_built_once():

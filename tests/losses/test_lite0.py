@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import ROUNDED, SINGLE_NET, SINGLE_SUM
 
 from aotgan.data.catalogue import load
 from aotgan.data.images import read_image, resize, to_tensor
@@ -79,7 +80,7 @@ def test_the_cat_and_the_cup_of_coffee_are_recognised(weights, name, classes, le
     taps = Lite0Features(every)(image)
     assert list(taps) == every
     for layer, tap in taps.items():
-        torch.testing.assert_close(tap, expected[layer], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(tap, expected[layer], rtol=ROUNDED, atol=ROUNDED)
     x = convolve(weights, taps["block15"], "_conv_head", "_bn1").clamp(0, 6).mean((2, 3))
     share = (x @ weights["_fc.weight"].T + weights["_fc.bias"]).softmax(1)[0]
     assert set(share.topk(len(classes)).indices.tolist()) == classes
@@ -96,7 +97,7 @@ def test_activations_are_the_published_ones_in_double_precision(weights, size):
     if size[0] == size[1]:  # the reference pads squares
         expected, _ = published(state, images)
         for layer, tap in taps.items():
-            torch.testing.assert_close(tap, expected[layer], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(tap, expected[layer], rtol=SINGLE_SUM, atol=SINGLE_SUM)
     sides = {"expand0": 2, "expand1": 2, "expand3": 4, "expand5": 8, "expand8": 16, "block5": 16}
     for layer, stride in sides.items():
         assert taps[layer].shape[2:] == tuple(-(-side // stride) for side in size)
@@ -134,7 +135,7 @@ def test_memory_layout_and_half_precision_change_rounding_alone(network):
     expected = network(x)
     other = Lite0Features().to(memory_format=torch.channels_last)
     for layer, tap in other(x.contiguous(memory_format=torch.channels_last)).items():
-        torch.testing.assert_close(tap, expected[layer], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(tap, expected[layer], rtol=SINGLE_NET, atol=SINGLE_NET)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         halved = network(x)
     for layer, tap in halved.items():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tolerances import DOUBLE, DOUBLE_SUM, SINGLE_SUM
 
 from aotgan.errors import InputError
 from aotgan.losses import PERCEPTUAL_LAYERS, STYLE_LAYERS, gram, perceptual_loss, style_loss
@@ -34,7 +35,7 @@ def test_perceptual_equals_numpy():
     real, fake = activations(0), activations(1)
     layers = [f"relu{i}_1" for i in range(1, 6)]
     expected = sum(np.abs(real[n] - fake[n]).sum() / real[n].size for n in layers)
-    assert abs(perceptual_loss(to_torch(real), to_torch(fake)).item() - expected) < 1e-10
+    assert abs(perceptual_loss(to_torch(real), to_torch(fake)).item() - expected) < DOUBLE_SUM
 
 
 def test_style_equals_numpy_and_sums_the_layers():
@@ -43,7 +44,7 @@ def test_style_equals_numpy_and_sums_the_layers():
         np.abs(numpy_gram(real[n]) - numpy_gram(fake[n])).mean()
         for n in ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
     )
-    assert abs(style_loss(to_torch(real), to_torch(fake)).item() - expected) < 1e-10
+    assert abs(style_loss(to_torch(real), to_torch(fake)).item() - expected) < DOUBLE_SUM
 
 
 def test_gram_equals_numpy_in_either_memory_layout():
@@ -51,7 +52,7 @@ def test_gram_equals_numpy_in_either_memory_layout():
     tensor = torch.from_numpy(x)
     for layout in (torch.contiguous_format, torch.channels_last):
         got = gram(tensor.contiguous(memory_format=layout))
-        np.testing.assert_allclose(got.numpy(), numpy_gram(x), atol=1e-12)
+        np.testing.assert_allclose(got.numpy(), numpy_gram(x), atol=DOUBLE)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -91,7 +92,7 @@ def test_half_activations_are_compared_in_full_precision(dtype):
         expected = loss(*({n: x.double() for n, x in d.items()} for d in (real, fake)))
         got = loss(real, fake)
         assert got.dtype == torch.float32
-        assert abs(got.item() / expected.item() - 1) < 1e-5
+        assert abs(got.item() / expected.item() - 1) < SINGLE_SUM
 
 
 def test_gram_is_full_precision_under_autocast():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tolerances import DOUBLE_SUM
 
 from aotgan.errors import InputError
 from aotgan.losses import l1_loss
@@ -14,7 +15,7 @@ def test_l1_equals_numpy():
     expected = np.abs(target - prediction).sum() / (3 * 3 * 5 * 7)
     got = l1_loss(torch.from_numpy(prediction), torch.from_numpy(target))
     assert got.shape == ()
-    assert abs(got.item() - expected) < 1e-10
+    assert abs(got.item() - expected) < DOUBLE_SUM
 
 
 def test_l1_weighs_pixels_when_it_is_told_to():
@@ -24,7 +25,7 @@ def test_l1_weighs_pixels_when_it_is_told_to():
     expected = (np.abs(target - prediction) * np.where(mask, 6, 1)).sum() / (3 * 3 * 5 * 7)
     weight = torch.from_numpy(1 + 5 * mask)
     got = l1_loss(torch.from_numpy(prediction), torch.from_numpy(target), weight)
-    assert abs(got.item() - expected) < 1e-10
+    assert abs(got.item() - expected) < DOUBLE_SUM
 
 
 def test_l1_gradient():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tolerances import SINGLE_NET, TENTH
 from torch import nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
@@ -47,7 +48,9 @@ def test_poolings_equal_torchvision(download, torchvision_layers, raw):
     taps = network(images)
     assert tuple(taps) == POOLS == tuple(POOL_INDEX)
     for name, tap in taps.items():
-        torch.testing.assert_close(tap, expected[POOL_INDEX[name]], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            tap, expected[POOL_INDEX[name]], rtol=SINGLE_NET, atol=SINGLE_NET
+        )
 
 
 def test_random_networks_of_equal_seed_share_their_first_layers():
@@ -66,7 +69,7 @@ def test_raw_images_are_those_of_zero_to_one():
     images = torch.rand(1, 3, 16, 16) * 2 - 1
     assert raw.name == "random-4-seed0-raw"
     torch.testing.assert_close(raw.prepare(images), (images + 1) / 2)
-    assert not torch.allclose(plain.prepare(images), (images + 1) / 2, atol=0.1)
+    assert not torch.allclose(plain.prepare(images), (images + 1) / 2, atol=TENTH)
 
 
 def test_gradient_reaches_the_image_and_not_the_weights():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import linalg
+from tolerances import DOUBLE, DOUBLE_NET, SINGLE_FEW, SINGLE_SUM
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from aotgan.metrics import distances
@@ -39,7 +40,7 @@ def by_matrix_root(x, y):
 def test_frechet_distance_equals_the_definition_with_a_matrix_square_root():
     x, y = features(300, 40), features(300, 40, seed=1) * 1.3 + 0.2
     expected = by_matrix_root(x, y)
-    assert frechet_distance(x, y, ones(300)).item() == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(x, y, ones(300)).item() == pytest.approx(expected, rel=DOUBLE_NET)
 
 
 @pytest.mark.parametrize("count", [4, 60])
@@ -53,21 +54,21 @@ def test_frechet_distance_is_torchmetrics_even_of_few_images(count):
     metric.update(x, real=True)
     metric.update(y, real=False)
     found = frechet_distance(x, y, ones(count)).item()
-    assert found == pytest.approx(float(metric.compute()), rel=1e-5)
+    assert found == pytest.approx(float(metric.compute()), rel=SINGLE_SUM)
 
 
 def test_frechet_distance_of_shifted_and_of_scaled_features_has_its_closed_form():
     x = features(80, 30)
     shifted, scaled = (frechet_distance(x, y, ones(80)).item() for y in (x + 0.1, 2 * x))
-    assert shifted == pytest.approx(30 * 0.1**2, rel=1e-6)
+    assert shifted == pytest.approx(30 * 0.1**2, rel=SINGLE_FEW)
     # the mean moves by itself, the standard deviations double: |mu|^2 + tr S
-    assert scaled == pytest.approx(float((x.mean(0) ** 2).sum() + x.var(0).sum()), rel=1e-6)
+    assert scaled == pytest.approx(float((x.mean(0) ** 2).sum() + x.var(0).sum()), rel=SINGLE_FEW)
 
 
 @pytest.mark.parametrize("count", [3, 80])
 def test_a_set_is_at_no_frechet_distance_from_itself(count):
     x = features(count, 30)
-    assert 0 <= frechet_distance(x, x.flip(0), ones(count)).item() < 1e-6
+    assert 0 <= frechet_distance(x, x.flip(0), ones(count)).item() < SINGLE_FEW
 
 
 def test_weights_are_repeated_images():
@@ -101,7 +102,7 @@ def test_kernel_distance_equals_a_loop_over_pairs(monkeypatch):
     counts = torch.tensor([[1.0] * 7, [2, 0, 1, 0, 3, 1, 0]], dtype=torch.float64).T
     found = kernel_distances(x, y, photographs, counts)
     for column, value in zip(counts.T, found, strict=True):
-        assert value.item() == pytest.approx(kernel_by_loop(x, y, photographs, column), rel=1e-12)
+        assert value.item() == pytest.approx(kernel_by_loop(x, y, photographs, column), rel=DOUBLE)
 
 
 def test_kernel_distance_is_unbiased_where_fills_resemble_their_originals():
@@ -122,7 +123,7 @@ def test_kernel_distance_is_unbiased_where_fills_resemble_their_originals():
 
 def test_a_set_is_at_no_kernel_distance_from_itself():
     x = features(12, 5)
-    assert kernel_distances(x, x, torch.arange(12), ones(12)[:, None]).abs().item() < 1e-12
+    assert kernel_distances(x, x, torch.arange(12), ones(12)[:, None]).abs().item() < DOUBLE
 
 
 def test_the_interval_is_the_spread_between_sets_of_photographs():
@@ -177,7 +178,7 @@ def test_six_hundred_pairs_take_seconds():
 def test_cpu_and_gpu_agree():
     x, y = features(60, 20), features(60, 20, seed=1)
     found = measure(x.cuda(), y.cuda(), names(60, 12))
-    assert found == pytest.approx(measure(x, y, names(60, 12)), rel=1e-6)
+    assert found == pytest.approx(measure(x, y, names(60, 12)), rel=SINGLE_FEW)
 
 
 def test_resamples_of_two_models_are_the_same_so_that_their_difference_is_surer():

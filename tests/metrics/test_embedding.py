@@ -5,6 +5,7 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+from tolerances import SINGLE, SINGLE_FEW, SINGLE_NET, SINGLE_SUM, TENTH
 from torch import nn
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
@@ -39,7 +40,7 @@ def test_random_features_depend_on_their_seed_and_on_nothing_else(embed):
     again, other = Embedding("random", seed=0), Embedding("random", seed=1)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(embed(x), again(x))
-    assert not torch.allclose(embed(x), other(x), rtol=0.1)
+    assert not torch.allclose(embed(x), other(x), rtol=TENTH)
 
 
 def test_random_features_are_the_channel_means_of_the_loss_network(embed):
@@ -48,7 +49,7 @@ def test_random_features_are_the_channel_means_of_the_loss_network(embed):
         taps = VGG19Features("random", width=16, seed=0)(x.float() / 127.5 - 1)
     names = [f"relu{stage}_1" for stage in range(1, 6)]
     expected = torch.cat([taps[name].flatten(2).double().mean(2) for name in names], 1)
-    torch.testing.assert_close(embed(x), expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(embed(x), expected, rtol=SINGLE_FEW, atol=SINGLE)
 
 
 def test_trained_features_are_the_channel_means_of_one_layer_that_no_loss_compares(trained):
@@ -57,7 +58,7 @@ def test_trained_features_are_the_channel_means_of_one_layer_that_no_loss_compar
         taps = Lite0Features(("expand4",))(x.float() / 127.5 - 1)
     assert "expand4" not in Lite0Features().perceptual_layers
     expected = taps["expand4"].flatten(2).double().mean(2)
-    torch.testing.assert_close(trained(x), expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(trained(x), expected, rtol=SINGLE_FEW, atol=SINGLE)
     assert trained(x).shape == (3, 240)
 
 
@@ -161,7 +162,7 @@ def test_inception_features_are_those_of_the_original_fid(inception):
     assert [told["name"] for told in embed.protocol.values()] == ["FID", "KID"]
     assert features.dtype == torch.float64
     assert features.shape == (2, embed.protocol["frechet"]["dimensions"])
-    torch.testing.assert_close(features, original(x)[0].double(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(features, original(x)[0].double(), rtol=SINGLE_SUM, atol=SINGLE)
 
 
 def tensorflow_resize(image, size):
@@ -186,7 +187,7 @@ def test_inception_sees_images_resized_as_the_protocol_says(inception, size):
     handle.remove()
     resized = tensorflow_resize(x[0].permute(1, 2, 0).double().numpy(), 299)
     expected = torch.from_numpy((resized - 128) / 128).permute(2, 0, 1)
-    torch.testing.assert_close(seen[0][0].double(), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(seen[0][0].double(), expected, rtol=0, atol=SINGLE_NET)
     assert "299 x 299" in embed.protocol["frechet"]["resize"]
 
 
@@ -195,4 +196,4 @@ def test_inception_sees_images_resized_as_the_protocol_says(inception, size):
 @pytest.mark.parametrize("features", ["random", "efficientnet-lite0"])
 def test_cpu_and_gpu_agree(features):
     x, cpu, cuda = images(8), Embedding(features), Embedding(features, device="cuda")
-    torch.testing.assert_close(cuda(x).cpu(), cpu(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(cuda(x).cpu(), cpu(x), rtol=SINGLE_SUM, atol=SINGLE_SUM)

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
+from tolerances import DOUBLE, SINGLE
 
 from aotgan.errors import InputError
 from aotgan.metrics import pixel
@@ -78,20 +79,20 @@ def test_errors_equal_their_definitions_in_float64(case):
     m = hole(*x.shape[:2])
     values = measure(x, z, m)
     for name, expected in reference(x, z, m).items():
-        assert values[name] == pytest.approx(expected, rel=1e-12, abs=1e-12), name
+        assert values[name] == pytest.approx(expected, rel=DOUBLE, abs=DOUBLE), name
 
 
 @pytest.mark.parametrize("case", IMAGES)
 def test_ssim_equals_scikit_image(case):
     x, z = IMAGES[case]
     expected = structural_similarity(x, z, channel_axis=-1, data_range=255)
-    assert pixel.ssim(x, z) == pytest.approx(expected, abs=1e-7)
+    assert pixel.ssim(x, z) == pytest.approx(expected, abs=SINGLE)
 
 
 def test_ssim_equals_its_definition_window_by_window():
     x = smooth(16, 13)
     z = near(x, 40)
-    assert pixel.ssim(x, z) == pytest.approx(reference_ssim(x, z), abs=1e-7)
+    assert pixel.ssim(x, z) == pytest.approx(reference_ssim(x, z), abs=SINGLE)
 
 
 @pytest.mark.parametrize("height", [31, 32, 37, 38, 39, 70])
@@ -99,7 +100,7 @@ def test_ssim_does_not_depend_on_where_row_blocks_end(height):
     x = smooth(height, 24)
     z = near(x, 25)
     expected = structural_similarity(x, z, channel_axis=-1, data_range=255)
-    assert pixel.ssim(x, z) == pytest.approx(expected, abs=1e-7)
+    assert pixel.ssim(x, z) == pytest.approx(expected, abs=SINGLE)
 
 
 def test_released_l1_grows_as_images_darken_while_the_true_one_stays():
@@ -173,7 +174,7 @@ def test_inputs_stay_as_they_are_and_need_not_be_contiguous():
     m = hole(20, 24)
     copies = x.copy(), z.copy(), m.copy()
     flipped = measure(x[:, ::-1], z[:, ::-1], m[:, ::-1])
-    assert flipped == pytest.approx(measure(x, z, m), rel=1e-7)
+    assert flipped == pytest.approx(measure(x, z, m), rel=SINGLE)
     assert all(np.array_equal(a, b) for a, b in zip((x, z, m), copies, strict=True))
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy import stats
+from tolerances import DOUBLE, SINGLE_FEW, SINGLE_SUM
 
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
@@ -92,7 +93,7 @@ def test_fill_sees_the_package_convention_and_no_gradients():
     image, mask, gradients, inference = seen[0]
     assert image.dtype == mask.dtype == torch.float32 and mask.shape == (3, 1, SIZE, SIZE)
     original, hole, _ = cases[0]
-    assert np.allclose(image[0].permute(1, 2, 0).numpy(), original / 127.5 - 1, atol=1e-6)
+    assert np.allclose(image[0].permute(1, 2, 0).numpy(), original / 127.5 - 1, atol=SINGLE_FEW)
     assert np.array_equal(mask[0, 0].numpy(), hole.astype(np.float32))
     # inference tensors that a model caches would break its next training step
     assert not gradients and not inference
@@ -103,7 +104,7 @@ def test_results_do_not_depend_on_the_batch_size(batch_size, embedding):
     whole = evaluate(grey, pairs(), batch_size=10, embedding=embedding, progress=False)
     split = evaluate(grey, pairs(), batch_size=batch_size, embedding=embedding, progress=False)
     pd.testing.assert_frame_equal(split.per_image, whole.per_image)
-    pd.testing.assert_frame_equal(split.per_bin, whole.per_bin, rtol=1e-5)
+    pd.testing.assert_frame_equal(split.per_bin, whole.per_bin, rtol=SINGLE_SUM)
 
 
 def test_bins_are_averaged_over_their_images():
@@ -113,9 +114,9 @@ def test_bins_are_averaged_over_their_images():
     assert table["n"].tolist() == [5, 5, 10] and table["images"].tolist() == [5, 5, 5]
     means = images.groupby("bin")[[*PIXEL_METRICS, "mask_ratio"]].mean()
     pd.testing.assert_frame_equal(
-        table.loc[means.index, means.columns], means, check_names=False, rtol=1e-12
+        table.loc[means.index, means.columns], means, check_names=False, rtol=DOUBLE
     )
-    assert table.loc["all", "l1"] == pytest.approx(images["l1"].mean(), rel=1e-12)
+    assert table.loc["all", "l1"] == pytest.approx(images["l1"].mean(), rel=DOUBLE)
     assert (table["l1_low"] < table["l1"]).all() and (table["l1"] < table["l1_high"]).all()
 
 
@@ -184,7 +185,7 @@ def test_each_bin_has_the_distances_of_its_own_images(embedding):
             "24 images, 368 features"
         )
         assert table.loc[label, [*expected]].to_dict() == pytest.approx(
-            expected, rel=1e-5, nan_ok=True
+            expected, rel=SINGLE_SUM, nan_ok=True
         )
 
 

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tolerances import DOUBLE, FEW_BITS, LAST_BITS, SINGLE
 from torch import nn
 from torch.autograd import gradcheck
 from torch.func import functional_call
@@ -95,7 +96,7 @@ def test_block_equals_its_formula(rates, residual, gate):
     x = torch.randn(2, 6, 11, 14, dtype=torch.float64)
     expected = np.stack([np_block(one.numpy(), block, rates, residual, gate) for one in x])
     error = np.abs(block(x).detach().numpy() - expected).max()
-    assert error <= 1e-12 * np.abs(expected).max()
+    assert error <= DOUBLE * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -104,9 +105,9 @@ def test_linear_interpolation_is_eq_1_and_the_released_line(gate):
     x1, x2 = torch.randn(2, 3, 4, 9, 7, dtype=torch.float64)
     g = merge.gate_map(x1)
     literal = x1 * g + x2 * (1 - g) if gate == "sigmoid" else x1 * (1 - g) + x2 * g
-    torch.testing.assert_close(merge(x1, x2), literal, rtol=0, atol=2e-15)
+    torch.testing.assert_close(merge(x1, x2), literal, rtol=0, atol=LAST_BITS)
     update = merge.update_map(x1)
-    torch.testing.assert_close(merge(x1, x2), x1 + update * (x2 - x1), rtol=0, atol=2e-15)
+    torch.testing.assert_close(merge(x1, x2), x1 + update * (x2 - x1), rtol=0, atol=LAST_BITS)
 
 
 def test_an_open_gate_keeps_the_input_in_the_paper_and_replaces_it_in_the_released_code():
@@ -167,7 +168,7 @@ def test_residual_block_equals_its_formula():
     x = torch.randn(1, 4, 9, 8, dtype=torch.float64)
     hidden = np.maximum(np_conv(x[0].numpy(), p["dilated.weight"], p["dilated.bias"], 2), 0)
     expected = x[0].numpy() + np_conv(hidden, p["conv.weight"], p["conv.bias"])
-    np.testing.assert_allclose(block(x)[0].detach().numpy(), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(block(x)[0].detach().numpy(), expected, rtol=0, atol=DOUBLE)
 
 
 @pytest.mark.parametrize(("residual", "gate"), MERGES, ids=MERGE_NAMES)
@@ -189,7 +190,7 @@ def test_normalised_gate_opens_at_half_a_standard_deviation():
         g > 0.5, logits > (logits.mean((2, 3)) + logits.std((2, 3)) / 2)[..., None, None]
     )
     assert abs((g > 0.5).double().mean().item() - 0.3085) < 0.005  # P(z > 0.5), normal z
-    torch.testing.assert_close(normalised_gate(5 * logits - 2), g, rtol=0, atol=1e-7)
+    torch.testing.assert_close(normalised_gate(5 * logits - 2), g, rtol=0, atol=SINGLE)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
@@ -218,7 +219,7 @@ def test_compiled_code_agrees():
     x = torch.randn(1, 4, 10, 9, dtype=torch.float64)
     with torch.no_grad():
         compiled = torch.compile(block, fullgraph=True)(x)
-        torch.testing.assert_close(compiled, block(x), rtol=0, atol=1e-12)
+        torch.testing.assert_close(compiled, block(x), rtol=0, atol=DOUBLE)
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -228,7 +229,7 @@ def test_layout_in_memory_changes_nothing_and_is_kept(gate):
     expected = block(x)
     block.to(memory_format=torch.channels_last)
     last = block(x.to(memory_format=torch.channels_last))
-    torch.testing.assert_close(last, expected, rtol=0, atol=1e-13)
+    torch.testing.assert_close(last, expected, rtol=0, atol=FEW_BITS)
     assert last.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import DOUBLE
 
 from aotgan.data.masks import thick_mask
 from aotgan.errors import InputError
@@ -34,7 +35,7 @@ def test_a_cell_is_the_mean_of_its_known_pixels(case):
         known = mask[b, 0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].reshape(4).numpy() == 0
         assert hole[b, 0, y, x] == (not known.any())
         expected = pixels[:, known].mean(axis=1) if known.any() else 0
-        np.testing.assert_allclose(small[b, :, y, x].numpy(), expected, atol=1e-12)
+        np.testing.assert_allclose(small[b, :, y, x].numpy(), expected, atol=DOUBLE)
     assert 0 < hole.sum() < mask.sum() / 4, "cells at the rim are known in part"
 
 

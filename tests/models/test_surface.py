@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
+from tolerances import DOUBLE, PERCENT, SINGLE_SUM
 
 from aotgan.data.masks import free_form_mask
 from aotgan.models.surface import smooth_surface
@@ -73,9 +74,9 @@ def test_a_constant_and_a_slope_are_continued():
     mask = torch.zeros(1, 1, 48, 64, dtype=torch.float64)
     mask[..., 10:30, 12:50] = 1
     flat = torch.full((1, 3, 48, 64), 0.3, dtype=torch.float64)
-    torch.testing.assert_close(smooth_surface(flat, mask), flat, rtol=0, atol=1e-12)
+    torch.testing.assert_close(smooth_surface(flat, mask), flat, rtol=0, atol=DOUBLE)
     slope = torch.linspace(-1, 1, 64, dtype=torch.float64).expand(1, 3, 48, 64)
-    torch.testing.assert_close(smooth_surface(slope, mask), slope, rtol=0, atol=0.01)
+    torch.testing.assert_close(smooth_surface(slope, mask), slope, rtol=0, atol=PERCENT)
 
 
 def test_all_hole_is_grey_and_no_hole_the_image():
@@ -90,9 +91,9 @@ def test_it_does_not_depend_on_the_batch_the_layout_or_the_precision():
     alone = [smooth_surface(i[None], m[None]) for i, m in zip(image, mask, strict=True)]
     assert torch.equal(torch.cat(alone), surface)
     last = smooth_surface(image.to(memory_format=torch.channels_last), mask)
-    torch.testing.assert_close(last, surface, rtol=0, atol=1e-5)
+    torch.testing.assert_close(last, surface, rtol=0, atol=SINGLE_SUM)
     wide = smooth_surface(image.double(), mask.double())
-    torch.testing.assert_close(surface.double(), wide, rtol=0, atol=1e-5)
+    torch.testing.assert_close(surface.double(), wide, rtol=0, atol=SINGLE_SUM)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(smooth_surface(image, mask), surface)
 

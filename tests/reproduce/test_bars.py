@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from tolerances import PERCENT, SINGLE_NET
 
 from aotgan.cli import main
 from aotgan.data.catalogue import load
@@ -40,7 +41,7 @@ def test_differences_are_those_of_the_means_with_an_interval_that_holds_them(bar
             assert ours[row["metric"]] is None
             continue
         change = ours[row["metric"]] - theirs[row["metric"]]
-        assert row["difference"] == pytest.approx(change, rel=1e-2, abs=2e-4)
+        assert row["difference"] == pytest.approx(change, rel=PERCENT, abs=SINGLE_NET)
         assert row["low"] is None or row["low"] <= row["difference"] <= row["high"]
     where = {(d["against"], d["bin"], d["metric"]): d for d in bars["differences"]}
     assert len(where) == len(bars["differences"]) == 3 * 7 * 5

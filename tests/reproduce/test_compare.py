@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from tolerances import PERCENT, SINGLE_NET, SINGLE_SUM, TWO_PERCENT
 
 from aotgan.errors import InputError
 from aotgan.reproduce.compare import Comparison, Run, Spread, compare, read_run, seed_spread
@@ -66,7 +67,9 @@ def test_what_is_not_trained_has_no_spread_and_meets_every_seed(make_run, weight
     own = classical.per_image["psnr"].to_numpy()
     differences = np.mean([frame["psnr"].to_numpy() - own for frame in shown], axis=0)
     assert found.image_difference == pytest.approx(differences.mean())
-    assert found.difference == pytest.approx(differences.mean(), abs=1e-4)  # six digits a record
+    assert found.difference == pytest.approx(
+        differences.mean(), abs=SINGLE_NET
+    )  # six digits a record
     assert found.high - found.difference == pytest.approx(spread.half_width(2))
     assert found.verdict == "worse" and found.seeds == (1, 2)
     back = compare(seeds, [classical], PSNR, spread, weights)
@@ -97,8 +100,8 @@ def test_pairs_are_compared_within_a_seed(make_run):
     first = [make_run("rates-1", 0), make_run("rates-1", 1, 5.0)]
     second = [make_run("rates-2", 1, 5.5)]
     found = compare(first, second, PSNR, UNKNOWN)
-    assert found.image_difference == pytest.approx(0.5, abs=0.01)
-    assert found.difference == pytest.approx(3.0, abs=0.01)
+    assert found.image_difference == pytest.approx(0.5, abs=PERCENT)
+    assert found.difference == pytest.approx(3.0, abs=PERCENT)
 
 
 def test_the_frechet_distance_has_no_test_over_photographs(make_run):
@@ -122,8 +125,8 @@ def test_a_difference_of_zero_is_not_resolved():
 def test_measurements_that_are_missing_are_named(make_run, write_runs):
     folder = write_runs(make_run("rates-1")) / "records"
     run = read_run(folder / "rates-1-seed0.json", folder / "rates-1-seed0-pairs.csv")
-    assert run.value(PSNR) == pytest.approx(make_run("rates-1").value(PSNR), rel=1e-5)
-    assert run.value(PSNR, "raw") == pytest.approx(run.value(PSNR) - 1, abs=0.02)
+    assert run.value(PSNR) == pytest.approx(make_run("rates-1").value(PSNR), rel=SINGLE_SUM)
+    assert run.value(PSNR, "raw") == pytest.approx(run.value(PSNR) - 1, abs=TWO_PERCENT)
     with pytest.raises(InputError, match="no measurements by pair"):
         read_run(folder / "rates-1-seed0.json", folder / "nothing.csv")
 
@@ -134,4 +137,4 @@ def test_final_weights_are_compared_when_asked_for(make_run):
     raw = compare(first, second, PSNR, UNKNOWN, "raw")
     assert raw.difference != averaged.difference
     assert raw.difference == second[0].value(PSNR, "raw") - first[0].value(PSNR, "raw")
-    assert raw.image_difference == pytest.approx(raw.difference, abs=1e-4)
+    assert raw.image_difference == pytest.approx(raw.difference, abs=SINGLE_NET)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from tolerances import DOUBLE, DOUBLE_NET
 
 from aotgan.errors import InputError
 from aotgan.models.discriminator import Discriminator
@@ -55,7 +56,7 @@ def test_a_gate_map_is_the_weight_of_what_the_block_learnt(residual, kept):
         for block, shown in zip(generator.middle, maps, strict=True):
             gate = sigmoid_of_conv(block.merge.conv, x1[0].numpy())
             expected = (1 - gate if kept else gate).mean(0)
-            assert np.abs(shown.numpy() - expected).max() < 1e-12
+            assert np.abs(shown.numpy() - expected).max() < DOUBLE
             x1 = block(x1)
 
 
@@ -156,8 +157,8 @@ def test_the_field_of_a_linear_network_is_its_impulse_response():
 
     expected = numeric_slopes(centre, size)
     field = effective_receptive_field(generator, size, samples=2)
-    assert field.sum() == pytest.approx(1, abs=1e-12)
-    assert np.abs(field - expected / expected.sum()).max() < 1e-9
+    assert field.sum() == pytest.approx(1, abs=DOUBLE)
+    assert np.abs(field - expected / expected.sum()).max() < DOUBLE_NET
 
 
 def test_the_field_of_features_is_that_of_the_last_block():
@@ -172,7 +173,7 @@ def test_the_field_of_features_is_that_of_the_last_block():
 
     expected = numeric_slopes(centre, size)
     field = effective_receptive_field(generator, size, samples=1, at="features")
-    assert np.abs(field - expected / expected.sum()).max() < 1e-9
+    assert np.abs(field - expected / expected.sum()).max() < DOUBLE_NET
 
 
 def test_the_field_is_repeatable_and_leaves_the_network_alone():
@@ -271,5 +272,5 @@ def test_gates_and_fields_on_a_gpu_are_those_of_the_processor():
     gates, field = gate_maps(generator, image, mask), effective_receptive_field(generator, 24, 1)
     generator.cuda()
     on_gpu = gate_maps(generator, image.cuda(), mask.cuda())
-    assert torch.allclose(on_gpu.cpu(), gates, atol=1e-9)
-    assert np.abs(effective_receptive_field(generator, 24, 1) - field).max() < 1e-9
+    assert torch.allclose(on_gpu.cpu(), gates, atol=DOUBLE_NET)
+    assert np.abs(effective_receptive_field(generator, 24, 1) - field).max() < DOUBLE_NET

@@ -2,6 +2,7 @@
 
 import pytest
 from model_runs import classical_run, run_of
+from tolerances import TENTH
 
 from aotgan.reproduce.display import Note
 from aotgan.reproduce.model_presentation import FAR, ModelResults
@@ -42,7 +43,7 @@ def test_sentences_come_from_the_numbers(results):
 def test_a_metric_is_drawn_over_the_bins_beside_the_papers(results):
     ours, paper = results.by_bin("psnr").axes
     assert len(paper.lines) == 7 and len(ours.lines) == 10
-    assert ours.lines[6].get_ydata()[0] == pytest.approx(22, abs=0.1)
+    assert ours.lines[6].get_ydata()[0] == pytest.approx(22, abs=TENTH)
     assert paper.lines[-1].get_ydata()[0] == pytest.approx(34.79)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from model_runs import BINS, classical_run, run_of
 from synthetic_runs import synthetic_run
+from tolerances import ROUNDED, TWO_PERCENT
 
 from aotgan.errors import InputError
 from aotgan.reproduce.compare import seed_spread
@@ -54,8 +55,8 @@ def test_each_model_has_a_row_in_each_bin_in_the_papers_order(runs):
     expected = np.mean(
         [r.per_image.query("weights == 'ema'")["psnr"].mean() for r in runs["hifill"]]
     )
-    assert hifill["all"] == pytest.approx(expected, abs=1e-3)
-    assert (hifill["1-10%"] - hifill["50-60%"]) == pytest.approx(5.0, abs=1e-3)
+    assert hifill["all"] == pytest.approx(expected, abs=ROUNDED)
+    assert (hifill["1-10%"] - hifill["50-60%"]) == pytest.approx(5.0, abs=ROUNDED)
     assert frame[frame["row"] == "PConv"]["PSNR (dB)"].isna().all()
 
 
@@ -81,7 +82,7 @@ def test_aot_gan_is_compared_with_each_other_model_that_was_run(runs):
     found = list(model_comparisons("1", runs))
     assert [row for row, _ in found[::4]] == ["CA", "HiFill"]
     psnr = [c for _, c in found if c.metric.key == "psnr"]
-    assert [c.difference for c in psnr] == pytest.approx([2, 1], abs=0.02)
+    assert [c.difference for c in psnr] == pytest.approx([2, 1], abs=TWO_PERCENT)
     assert {c.verdict for c in psnr} == {"better"}
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 
 import torch
+from tolerances import HALF_BITS, SINGLE
 
 from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions, Trainer
@@ -28,7 +29,7 @@ def assert_close(found, expected):
         if isinstance(value, dict):
             assert_close(found[key], value)
         elif value.is_floating_point():
-            torch.testing.assert_close(found[key], value, rtol=2**-11, atol=1e-7)
+            torch.testing.assert_close(found[key], value, rtol=HALF_BITS, atol=SINGLE)
             assert found[key].dtype == value.dtype
         else:
             assert torch.equal(found[key], value)

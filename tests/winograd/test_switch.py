@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tolerances import SINGLE_NET, SINGLE_SUM
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
@@ -42,7 +43,7 @@ def test_the_state_is_that_of_an_ordinary_layer(calls):
     ours, theirs = conv(), nn.Conv2d(32, 32, 3, padding=1)
     theirs.load_state_dict(ours.state_dict())
     x = images()
-    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=SINGLE_NET, atol=SINGLE_SUM)
     assert calls == [1]
 
 
@@ -133,7 +134,9 @@ def test_weights_kept_for_inference_follow_every_change(change):
         with torch.no_grad():
             layer.weight += other
     with torch.no_grad():
-        torch.testing.assert_close(layer(x), nn.Conv2d.forward(layer, x), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            layer(x), nn.Conv2d.forward(layer, x), rtol=SINGLE_NET, atol=SINGLE_NET
+        )
 
 
 def test_kept_weights_are_bounded_and_go_with_their_layer(monkeypatch):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from tolerances import DOUBLE, ROUNDED
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from aotgan.errors import InputError
@@ -81,7 +82,7 @@ def pasted(weights, values, size, side, stride, divisor):
 
 
 def close(result, expected):
-    np.testing.assert_allclose(result.detach().numpy(), np.stack(expected), atol=1e-12)
+    np.testing.assert_allclose(result.detach().numpy(), np.stack(expected), atol=DOUBLE)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -211,7 +212,7 @@ def test_a_hidden_period_of_a_texture_is_copied_back(propagating):
     weights = weigh(scores, valid_keys(hole))
     result = paste(weights, values, 4, 2, 4.0)
     error = ((result - fine) * hidden).abs().max()
-    assert error < 1e-3 * fine.abs().max()
+    assert error < ROUNDED * fine.abs().max()
     if not propagating:
         torch.testing.assert_close(attend(coarse, values, valid_keys(hole)), result)
 

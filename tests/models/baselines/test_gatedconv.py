@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tolerances import ROUNDED, SINGLE_NET
 from two_stage_reference import example, parameters, plain
 
 from aotgan.errors import InputError
@@ -53,7 +54,7 @@ def test_a_batch_is_its_images():
     model = strong(GatedConv(4))
     image, mask = example(batch=3)
     alone = [model(image[i : i + 1], mask[i : i + 1]) for i in range(3)]
-    torch.testing.assert_close(model(image, mask), torch.cat(alone), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(model(image, mask), torch.cat(alone), atol=SINGLE_NET, rtol=ROUNDED)
 
 
 @pytest.mark.parametrize("size", [8, 64, 128])

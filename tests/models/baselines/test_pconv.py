@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import SINGLE, SINGLE_FEW
 from torch import nn
 
 from aotgan import InputError
@@ -64,7 +65,7 @@ def test_a_partial_convolution_equals_its_definition(kernel, stride, bias):
         nn.init.normal_(layer.bias)
     found = layer(features(3, share=0.9))
     for a, b in zip(found, by_loops(layer, features(3, share=0.9)), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)  # the 1e-8 of the release
+        torch.testing.assert_close(a, b, rtol=SINGLE_FEW, atol=SINGLE)  # the 1e-8 of the release
     assert 0 < found[1].mean() < 1 or kernel > 3
 
 
@@ -72,7 +73,7 @@ def test_two_parts_weigh_in_by_their_channels():
     layer = PartialConv2d(5, 3, 3).double()
     parts = features(4, share=0.9), features(1, share=0.3, seed=1)
     for a, b in zip(layer(*parts), by_loops(layer, *parts), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)  # the 1e-8 of the release
+        torch.testing.assert_close(a, b, rtol=SINGLE_FEW, atol=SINGLE)  # the 1e-8 of the release
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 2), (7, 2)])
@@ -226,7 +227,9 @@ def test_the_network_equals_one_with_masks_of_every_channel():
     expected = with_masks_of_every_channel(model, image, mask)
     assert expected.abs().max() > 1
     model.eval()
-    torch.testing.assert_close(model(image, mask), expected.clamp(-1, 1), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        model(image, mask), expected.clamp(-1, 1), rtol=SINGLE_FEW, atol=SINGLE_FEW
+    )
 
 
 @pytest.mark.parametrize(("size", "levels"), [(64, 5), (64, 6), (128, 6), (256, 7), (512, 8)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import DOUBLE, DOUBLE_SUM, TENTH, TWO_PERCENT
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -115,7 +116,7 @@ def test_attention_transfer_equals_loops(deepest):
                 for b, rate in zip(transfer.branches, (1, 2, 4, 8), strict=True)
             ]
             expected = torch.cat(layers, dim=1).relu()[0]
-        torch.testing.assert_close(found[i], expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(found[i], expected, rtol=DOUBLE_SUM, atol=DOUBLE)
 
 
 def test_keys_without_hole_are_valid():
@@ -180,8 +181,8 @@ def test_initial_weights(width):
     torch.manual_seed(0)
     network = PENNet(width)
     deviation = network.decoder[3].conv.weight.std().item()
-    assert deviation == pytest.approx(0.02 * (32 / width) ** 0.5, rel=0.02)
-    assert network.encoder[0].weight.std().item() == pytest.approx(0.02, rel=0.2)
+    assert deviation == pytest.approx(0.02 * (32 / width) ** 0.5, rel=TWO_PERCENT)
+    assert network.encoder[0].weight.std().item() == pytest.approx(0.02, rel=TENTH)
     assert network.encoder[0].bias.abs().max() == 0
 
 

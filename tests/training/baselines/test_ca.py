@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE_NET, SINGLE_NET
 
 from aotgan.training.baselines.ca import CAStep, discount, hole_windows, views
 from aotgan.training.recipe import make_recipe
@@ -66,7 +67,7 @@ def test_discount_falls_with_the_distance_from_known_pixels():
     for mask, weight in zip(masks[:, 0].numpy(), weights[:, 0].numpy(), strict=True):
         for (y, x), value in np.ndenumerate(weight):
             steps = by_steps(mask, y, x)
-            assert value == pytest.approx(0.9 ** (max(steps - 1, 0) * 256 / SIZE), rel=1e-4)
+            assert value == pytest.approx(0.9 ** (max(steps - 1, 0) * 256 / SIZE), rel=SINGLE_NET)
     assert (weights[0] == 1).all() and (weights[1] == 0).all()
 
 
@@ -77,7 +78,7 @@ def test_discount_of_a_rectangle_is_the_published_one():
     weight = discount(mask)[0, 0, 40 : 40 + h, 70 : 70 + w]
     for i, j in np.ndindex(h // 2, w // 2):  # the far sides are one pixel further when published
         expected = max(0.9 ** min(i, h - i), 0.9 ** min(j, w - j))
-        assert weight[i, j].item() == pytest.approx(expected, rel=1e-4)
+        assert weight[i, j].item() == pytest.approx(expected, rel=SINGLE_NET)
     torch.testing.assert_close(weight, weight.flip(0, 1))
 
 
@@ -187,7 +188,7 @@ def test_a_step_is_the_published_one(config, double):
         (step.generator, step.global_critic, step.local_critic), (generator, *critics), strict=True
     ):
         for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
-            torch.testing.assert_close(one, other, atol=1e-9, rtol=0)
+            torch.testing.assert_close(one, other, atol=DOUBLE_NET, rtol=0)
 
 
 def last_bias(critic):

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from tolerances import SINGLE_NET, TWO_PERCENT
 from torch import nn
 from two_stage_reference import example
 
@@ -115,7 +116,7 @@ def test_the_penalty_moves_the_critic_alone():
         values.append(gradient_penalty(critic, real, fake, seeded()).item())
         with torch.no_grad():
             first[0, 0, 2, 2] -= sign * step
-    assert analytic == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+    assert analytic == pytest.approx((values[0] - values[1]) / (2 * step), rel=SINGLE_NET)
 
 
 def test_an_image_without_a_hole_adds_one_and_no_gradient():
@@ -153,7 +154,7 @@ def test_gatedconvs_critic_has_layers_of_norm_one():
     for conv in critic.modules():
         if isinstance(conv, nn.Conv2d):
             norm = torch.linalg.matrix_norm(conv.weight.flatten(1), 2)
-            torch.testing.assert_close(norm, torch.ones(()), atol=0.02, rtol=0)
+            torch.testing.assert_close(norm, torch.ones(()), atol=TWO_PERCENT, rtol=0)
 
 
 def test_gatedconvs_critic_sees_the_mask():
@@ -189,7 +190,7 @@ def test_pennets_critic_has_the_published_layers():
     network = PENNetCritic()
     assert sum(parameter.numel() for parameter in network.parameters()) == 4_318_401
     deviation = network.layers[6].parametrizations.weight.original.std().item()
-    assert deviation == pytest.approx(0.02, rel=0.02)
+    assert deviation == pytest.approx(0.02, rel=TWO_PERCENT)
     convs = list(network.layers[::2])
     assert [conv.stride for conv in convs] == [(s, s) for s in (2, 2, 2, 1, 1)]
     assert [conv.out_channels for conv in convs] == [64, 128, 256, 512, 1]

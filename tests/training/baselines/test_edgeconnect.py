@@ -6,6 +6,7 @@ import functools
 import pytest
 import torch
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE, DOUBLE_NET, FEW_BITS
 
 from aotgan.errors import InputError
 from aotgan.losses import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGG19Features
@@ -140,13 +141,15 @@ def test_losses_and_gradients_equal_a_plain_formulation(double, config, stage):
     assert tuple(found) == LOSSES
     for name, value in found.items():
         wanted = losses[name].detach() if name in losses else torch.zeros(())
-        torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(value, wanted, rtol=DOUBLE_NET, atol=DOUBLE)
         assert not value.requires_grad
     for name, network in parts(step).items():
         gradients = [parameter.grad for parameter in network.parameters()]
         for gradient, wanted in zip(gradients, expected.get(name, gradients), strict=True):
             if name in expected:
-                close = (gradient - wanted).abs().max() <= 1e-8 * wanted.abs().max() + 1e-13
+                close = (
+                    gradient - wanted
+                ).abs().max() <= DOUBLE_NET * wanted.abs().max() + FEW_BITS
                 assert close, name
             else:
                 assert gradient is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE_NET
 
 from aotgan.training.baselines.gatedconv import GatedConvStep
 from aotgan.training.recipe import make_recipe
@@ -76,7 +77,7 @@ def test_a_step_is_the_published_one(config, double):
     assert not any(value.requires_grad for value in losses.values())
     for ours, plain in ((step.generator, generator), (step.critic, critic)):
         for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
-            torch.testing.assert_close(one, other, atol=1e-9, rtol=0)
+            torch.testing.assert_close(one, other, atol=DOUBLE_NET, rtol=0)
 
 
 def test_a_step_updates_every_weight(config):

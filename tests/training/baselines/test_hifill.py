@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE_NET, LAST_BITS
 
 from aotgan.errors import InputError
 from aotgan.training.baselines.hifill import HiFillStep, reconstruction_losses
@@ -73,9 +74,9 @@ def plain_step(step, image, mask, done):
     return {name: value.detach() for name, value in losses.items()}, gradient, critic
 
 
-def assert_close(found, expected, tolerance=1e-9):
+def assert_close(found, expected, tolerance=DOUBLE_NET):
     for a, b in zip(found, expected, strict=True):
-        assert (a - b).abs().max() <= tolerance * b.abs().max() + 1e-14
+        assert (a - b).abs().max() <= tolerance * b.abs().max() + LAST_BITS
 
 
 def test_a_step_equals_a_plain_one(double, config):

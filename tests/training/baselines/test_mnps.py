@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE, DOUBLE_NET, DOUBLE_SUM, SINGLE_FEW
 
 from aotgan.data.masks import centre_mask
 from aotgan.errors import InputError
@@ -72,7 +73,7 @@ def plain(recipe, image):
 
 def assert_close(found, expected):
     for a, b in zip(found, expected, strict=True):
-        assert (a - b).abs().max() <= 1e-9 * b.abs().max() + 1e-12
+        assert (a - b).abs().max() <= DOUBLE_NET * b.abs().max() + DOUBLE
 
 
 def test_losses_and_gradients_equal_those_of_separate_passes(double, config):
@@ -140,7 +141,7 @@ def test_gradients_do_not_pile_up(double, config):
         networks = (recipe.generator.content, recipe.critic)
         found.append([p.grad.clone() for n in networks for p in n.parameters()])
     for first, second in zip(*found, strict=True):
-        assert (first - second).abs().max() <= 1e-6 * first.abs().max() + 1e-10
+        assert (first - second).abs().max() <= SINGLE_FEW * first.abs().max() + DOUBLE_SUM
 
 
 def test_the_hole_reaches_the_losses_alone(double, config):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE, DOUBLE_NET
 from torch import nn
 
 from aotgan.errors import InputError
@@ -88,7 +89,7 @@ def plain_losses(generator, features, image, mask):
 def test_total_variation_equals_its_definition(double):
     image, mask = example()
     found = total_variation(image, mask).item()
-    assert found == pytest.approx(by_loops(image, mask), rel=1e-12)
+    assert found == pytest.approx(by_loops(image, mask), rel=DOUBLE)
     assert total_variation(image, torch.zeros_like(mask)) == 0
 
 
@@ -109,7 +110,7 @@ def test_losses_and_gradients_equal_a_plain_formulation(double, config, style):
         torch.testing.assert_close(value, losses[name].detach())
         assert not value.requires_grad
     for parameter, gradient in zip(step.generator.parameters(), expected, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-8, atol=1e-12)
+        torch.testing.assert_close(parameter.grad, gradient, rtol=DOUBLE_NET, atol=DOUBLE)
 
 
 def test_every_weight_learns_and_the_features_do_not(config):

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from recipes import on_cpu, pictures
+from tolerances import DOUBLE_NET, LAST_BITS
 
 from aotgan.errors import InputError
 from aotgan.training.baselines.pennet import PENNetStep, reconstruction_losses
@@ -60,9 +61,9 @@ def gradients(network):
     return [parameter.grad for parameter in network.parameters()]
 
 
-def assert_close(found, expected, tolerance=1e-9):
+def assert_close(found, expected, tolerance=DOUBLE_NET):
     for a, b in zip(found, expected, strict=True):
-        assert (a - b).abs().max() <= tolerance * b.abs().max() + 1e-14
+        assert (a - b).abs().max() <= tolerance * b.abs().max() + LAST_BITS
 
 
 def test_a_step_equals_separate_passes(double, config):
