@@ -188,6 +188,27 @@ def test_imports_against_the_direction_are_noticed():
     assert list(imported_names(ast.parse("from aotgan import inpaint"))) == ["__init__"]
 
 
+def capitalised(tree):
+    """Names of the public classes and types that a module defines at its top."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id
+
+
+def test_a_name_stands_for_one_class_or_type():
+    homes = {}
+    for path in MODULES:
+        # options of the command line are named for what they give; kernels have their own words
+        if package_of(path) in ("reproduce", "winograd", "commands", "cli"):
+            continue
+        for name in capitalised(ast.parse(path.read_text("utf-8"))):
+            if name[0].isupper() and not name.isupper():
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
 def test_importing_the_package_loads_no_notebook_or_workflow_engine():
     program = "import sys, aotgan; print(*{name.partition('.')[0] for name in sys.modules})"
     command = [sys.executable, "-c", program]

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from aotgan.apply.inpaint import Progress, check_options, inpaint
+from aotgan.apply.inpaint import OnProgress, check_options, inpaint
 from aotgan.apply.saving import FORMATS, check_quality, format_of, read_exif, save_picture
 from aotgan.data.images import list_images
 from aotgan.devices import find_device
@@ -224,7 +224,7 @@ def fill_files(
     outcome: FolderOutcome,
     workers: int | None = None,
     on_file: Callable[[Task], object] = lambda task: None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Fills pictures and writes them; one that cannot be filled stops no other.
 
@@ -270,9 +270,9 @@ def fill_files(
             on_file(task)
 
 
-Result = tuple[Task, str, str]  # why it failed, or what is odd; empty where there is nothing
+FillResult = tuple[Task, str, str]  # why it failed, or what is odd; empty where there is nothing
 
-Results = abc.Generator[Result, None, None]
+FillResults = abc.Generator[FillResult, None, None]
 
 
 def _in_turn(
@@ -280,8 +280,8 @@ def _in_turn(
     settings: Settings,
     generator: Generator,
     threads: int,
-    on_progress: Progress | None,
-) -> Results:
+    on_progress: OnProgress | None,
+) -> FillResults:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -291,7 +291,9 @@ def _in_turn(
         torch.set_num_threads(before)
 
 
-def _in_processes(tasks: Sequence[Task], settings: Settings, workers: int, threads: int) -> Results:
+def _in_processes(
+    tasks: Sequence[Task], settings: Settings, workers: int, threads: int
+) -> FillResults:
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start, (settings, threads)
     )
@@ -326,13 +328,13 @@ def _start(settings: Settings, threads: int) -> None:
     _here.append((settings, load_generator(settings.model, find_device(settings.device))))
 
 
-def _fill_here(task: Task) -> Result:
+def _fill_here(task: Task) -> FillResult:
     return _fill(task, *_here[0], None)
 
 
 def _fill(
-    task: Task, settings: Settings, generator: Generator, on_progress: Progress | None
-) -> Result:
+    task: Task, settings: Settings, generator: Generator, on_progress: OnProgress | None
+) -> FillResult:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)

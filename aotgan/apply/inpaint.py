@@ -17,7 +17,7 @@ from aotgan.apply.coarse import enlarged, halved, levels_of, region
 from aotgan.apply.crops import Extent, Tile, padded_size, plan_tiles, reduction
 from aotgan.apply.holes import check_px, feather_mask, grow_mask
 from aotgan.apply.pictures import Picture, read_pictures
-from aotgan.apply.prediction import Place, gate_statistics, looks_everywhere, predict, stages
+from aotgan.apply.prediction import WindowPlace, gate_statistics, looks_everywhere, predict, stages
 from aotgan.apply.views import View
 from aotgan.data.mask_files import read_mask
 from aotgan.devices import find_device
@@ -33,7 +33,7 @@ WORK_BYTES = 2_500_000_000  # what the features of one window may take
 BYTES_PER_PIXEL = {"transposed": 16, "bilinear": 26}
 
 MOST_LEVELS = 8
-Progress = Callable[[int, int], object]
+OnProgress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def inpaint(
     levels: int | None = None,
     device: str = "auto",
     precision: str = "auto",
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Any:
     """Fills the hole of a picture of any size; known pixels stay the same to the byte.
 
@@ -272,7 +272,7 @@ def _run(plan: Plan, generator: Generator, step: Callable[[], None]) -> None:
         statistics = gate_statistics(generator, *view.reduced(plan.reduced), step)
     for tile in plan.tiles:
         top, left, _, _ = tile.window
-        place = Place(top, left, *view.size)
+        place = WindowPlace(top, left, *view.size)
         prediction = predict(generator, *view.masked(tile.window), step, place, statistics)[0]
         y0, x0, y1, x1 = tile.target
         fill = prediction[:, y0 - top : y1 - top, x0 - left : x1 - left]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aotgan.apply.inpaint import inpaint
-from aotgan.apply.painter_controls import Action, Controls, Model
+from aotgan.apply.painter_controls import Action, AnyModel, Controls
 from aotgan.apply.painter_files import (
     CHUNK,
     PYTHON,
@@ -111,7 +111,7 @@ class Painter(ipywidgets.VBox):
     def __init__(
         self,
         image: Any,
-        model: Model = None,
+        model: AnyModel = None,
         grow: int = 0,
         feather: int = 0,
     ):

@@ -11,7 +11,7 @@ from aotgan.models.weights import shipped_models
 
 MOST_PX = 200  # of grow and feather
 
-Model = Generator | str | Path | None
+AnyModel = Generator | str | Path | None
 Action = Callable[[], None]
 
 
@@ -25,7 +25,7 @@ class Controls(ipywidgets.HBox):
         actions: what the buttons "fill", "cancel", "keep" and "restart" do.
     """
 
-    def __init__(self, model: Model, grow: int, feather: int, actions: dict[str, Action]):
+    def __init__(self, model: AnyModel, grow: int, feather: int, actions: dict[str, Action]):
         # what is given heads the shipped models
         choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
         if model is not None and model not in shipped_models():

@@ -20,7 +20,7 @@ Statistics = list[tuple[Tensor, Tensor]]  # of each block: deviation and mean, (
 
 
 @dataclass(frozen=True)
-class Place:
+class WindowPlace:
     """Where a window lies in the whole image, in px or, in between, in features.
 
     Attributes:
@@ -35,9 +35,11 @@ class Place:
     height: int
     width: int
 
-    def scaled(self, factor: float) -> "Place":
+    def scaled(self, factor: float) -> "WindowPlace":
         """The same place counted in features `factor` times as fine."""
-        return Place(*(int(n * factor) for n in (self.top, self.left, self.height, self.width)))
+        return WindowPlace(
+            *(int(n * factor) for n in (self.top, self.left, self.height, self.width))
+        )
 
 
 def stages(generator: Generator) -> int:
@@ -56,7 +58,7 @@ def predict(
     masked_image: Tensor,
     mask: Tensor,
     step: Tick,
-    place: Place,
+    place: WindowPlace,
     statistics: Statistics | None = None,
 ) -> Tensor:
     """Returns the prediction of a window, (1, 3, h, w), cut off at -1 and 1.
@@ -111,7 +113,7 @@ def gate_statistics(
     return statistics
 
 
-def upsample_at(features: Tensor, place: Place) -> Tensor:
+def upsample_at(features: Tensor, place: WindowPlace) -> Tensor:
     """The part of `F.interpolate(whole, scale_factor=2, mode="bilinear", align_corners=True)`.
 
     Args:

@@ -14,7 +14,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from aotgan.bench.alone import alone
 from aotgan.bench.cases import CASES, COMPILED, DIRECT, RELEASED, Benchmark, Setting
-from aotgan.bench.timing import Others, Sample, Work, alternate, on_threads, peak_flops, ratio
+from aotgan.bench.timing import (
+    OtherPrograms,
+    Sample,
+    Work,
+    alternate,
+    on_threads,
+    peak_flops,
+    ratio,
+)
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.reproduce.records import environment
@@ -57,7 +65,7 @@ def measure(group: str, case: Benchmark, setting: Setting, rounds: int, say: Say
         product), `peak_mb` and `before_mb` (see `aotgan.bench.alone.Alone`). `rounds` has wall and
         processor seconds of each round. `others_share` of the processors' time was other programs'.
     """
-    names, others = case.runnable(setting), Others()
+    names, others = case.runnable(setting), OtherPrograms()
     with on_threads(setting.threads):
         record: Record = {
             "format": FORMAT,

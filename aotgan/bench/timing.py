@@ -102,7 +102,7 @@ def peak_flops(device: torch.device, clock: str) -> float:
     return float(2 * side**3 / least)
 
 
-class Others:
+class OtherPrograms:
     """What other programs used of the processors since this was made; known on Linux alone."""
 
     def __init__(self) -> None:

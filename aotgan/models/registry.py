@@ -16,7 +16,7 @@ AOT_GAN = "aot-gan"
 
 
 @dataclass(frozen=True)
-class Model:
+class Declaration:
     """The declaration of a model.
 
     Attributes:
@@ -32,49 +32,51 @@ class Model:
 
 
 DECLARED = {
-    AOT_GAN: Model(
+    AOT_GAN: Declaration(
         row="AOT-GAN",
         network="aotgan.models.generator:Generator",
         training="aotgan.training.step:Step",
     ),
-    "ca": Model(
+    "ca": Declaration(
         row="CA",
         network="aotgan.models.baselines.ca:CA",
         training="aotgan.training.baselines.ca:CAStep",
     ),
-    "pen-net": Model(
+    "pen-net": Declaration(
         row="PEN-Net",
         network="aotgan.models.baselines.pennet:PENNet",
         training="aotgan.training.baselines.pennet:PENNetStep",
     ),
-    "pconv": Model(
+    "pconv": Declaration(
         row="PConv",
         network="aotgan.models.baselines.pconv:PConv",
         training="aotgan.training.baselines.pconv:PConvStep",
     ),
-    "edgeconnect": Model(
+    "edgeconnect": Declaration(
         row="EdgeConnect",
         network="aotgan.models.baselines.edgeconnect:EdgeConnect",
         training="aotgan.training.baselines.edgeconnect:EdgeConnectStep",
     ),
-    "gatedconv": Model(
+    "gatedconv": Declaration(
         row="GatedConv",
         network="aotgan.models.baselines.gatedconv:GatedConv",
         training="aotgan.training.baselines.gatedconv:GatedConvStep",
     ),
-    "hifill": Model(
+    "hifill": Declaration(
         row="HiFill",
         network="aotgan.models.baselines.hifill:HiFill",
         training="aotgan.training.baselines.hifill:HiFillStep",
     ),
-    "mnps": Model(
+    "mnps": Declaration(
         row="MNPS",
         network="aotgan.models.baselines.mnps:MNPS",
         training="aotgan.training.baselines.mnps:MNPSStep",
     ),
-    "telea": Model(row="Telea", network="aotgan.models.classical:Telea"),
-    "navier-stokes": Model(row="Navier-Stokes", network="aotgan.models.classical:NavierStokes"),
-    "smooth": Model(row="Smooth surface", network="aotgan.models.classical:SmoothSurface"),
+    "telea": Declaration(row="Telea", network="aotgan.models.classical:Telea"),
+    "navier-stokes": Declaration(
+        row="Navier-Stokes", network="aotgan.models.classical:NavierStokes"
+    ),
+    "smooth": Declaration(row="Smooth surface", network="aotgan.models.classical:SmoothSurface"),
 }
 MODELS = tuple(name for name, model in DECLARED.items() if model.training)
 CLASSICAL = tuple(name for name, model in DECLARED.items() if not model.training)

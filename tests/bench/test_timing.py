@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from aotgan.bench.timing import Others, alternate, on_threads, peak_flops, ratio, sample
+from aotgan.bench.timing import OtherPrograms, alternate, on_threads, peak_flops, ratio, sample
 from aotgan.errors import InputError
 
 CPU = torch.device("cpu")
@@ -62,6 +62,6 @@ def test_threads_are_those_asked_for_and_then_as_before() -> None:
 
 
 def test_peak_and_other_programs_are_plausible() -> None:
-    others = Others()
+    others = OtherPrograms()
     assert 1e8 < peak_flops(CPU, "processor") < 1e14
     assert others.share is None or 0 <= others.share <= 1.1

@@ -40,11 +40,7 @@ class EdgeConnect(Inpainter):
     Weights are N(0, 0.02) as published, by `init_normal`; only that of the two last layers matters,
     for the others are normalised.
 
-    Simplified:
-        The three stages are shares of the steps and end at no plateau; the learning rate is
-        constant. The joint tuning of G1 and G2 is left out, as in the authors' own schedule.
-        G2 is given Canny's edges in known pixels, as in the paper and in training; the released
-        test code gives it G1's everywhere.
+    Simplified: see `simplified`.
 
     Raises:
         InputError: no channels.
@@ -52,6 +48,7 @@ class EdgeConnect(Inpainter):
 
     simplified: tuple[str, ...] = (
         "The three stages of training are shares of the steps, at a constant learning rate.",
+        # as in the authors' own schedule
         "No joint tuning of both networks after the third stage.",
         "Edges of known pixels are Canny's, as in training; the released test code takes G1's.",
     )

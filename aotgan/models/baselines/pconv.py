@@ -112,16 +112,16 @@ class PConv(Inpainter):
     Weights are drawn as by He et al., which suits every width; biases, of which only the last
     convolution has any, are 0.
 
-    Simplified:
-        Images are in [-1, 1], not divided by ImageNet's deviation; so has OpenMMLab's port.
-        Each phase of training is half of the steps, as in naoto0804's port.
+    Simplified: see `simplified`.
 
     Raises:
         InputError: fewer channels or levels than possible.
     """
 
     simplified: tuple[str, ...] = (
+        # as in OpenMMLab's port
         "Images are in [-1, 1], not normalised by ImageNet's mean and deviation.",
+        # as in naoto0804's port
         "Each phase of training is half of the steps.",
     )
     fill = 0.0  # the result does not depend on it
