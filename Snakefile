@@ -15,9 +15,9 @@ import shlex
 import sys
 
 sys.path.insert(0, str(workflow.basedir))
-from aotgan.reproduce.experiments import EXPERIMENTS as DECLARED
-from aotgan.reproduce.experiments import runs_of, select
-from aotgan.reproduce.outputs import figure_files, record_files, table_files
+from aotgan.reproduce.runs.experiments import EXPERIMENTS as DECLARED
+from aotgan.reproduce.runs.experiments import runs_of, select
+from aotgan.reproduce.runs.outputs import figure_files, record_files, table_files
 
 DEFAULTS = {
     "scale": "smoke",  # a name of `aotgan list`: smoke, laptop, gpu, paper
@@ -57,7 +57,7 @@ TABLES += [f"{FOLDER}/{file}" for file in table_files(EXPERIMENTS)]
 PICTURES = [f"{FOLDER}/{file}" for file in figure_files(EXPERIMENTS)]
 PYTHON = shlex.quote(sys.executable)
 SELECTION = f"--experiments {','.join(EXPERIMENTS)} --seeds {','.join(SEEDS)}"
-COLLECT = f"{PYTHON} -m aotgan.reproduce.collect {SCALE} --out {shlex.quote(OUT)} {SELECTION}"
+COLLECT = f"{PYTHON} -m aotgan.cli collect {SCALE} --out {shlex.quote(OUT)} {SELECTION}"
 MOST_THREADS = int(os.environ.get("OMP_NUM_THREADS", 64))  # Snakemake sets it to the rule's threads
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in aotgan/cli.py
 PLACES = {"data": "--data", "data_root": "--data-root"}  # options that are given where they are set
@@ -91,7 +91,7 @@ rule train:
     resources: gpu=1
     message: "training {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "{ON_GPU} {PYTHON} -m aotgan.reproduce.notebooks {input} {output:q}"
+        "{ON_GPU} {PYTHON} -m aotgan.cli notebook {input} {output:q}"
         " {params.arguments} && {PYTHON} -m aotgan.cli status --scale {SCALE} --out {OUT:q}"
         " {SELECTION}"
 

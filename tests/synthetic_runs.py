@@ -1,13 +1,15 @@
 """Runs that were never trained, with measurements drawn from a seed."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from aotgan.metrics.report import PIXEL_METRICS, summarise
-from aotgan.reproduce.compare import Run
-from aotgan.reproduce.kept import measurements_csv
-from aotgan.reproduce.records import Record, rows_of, save_record
+from aotgan.reproduce.runs.kept import measurements_csv
+from aotgan.reproduce.runs.record import Record, rows_of, save_record
+from aotgan.reproduce.tables.runs import Run
 
 PHOTOGRAPHS, PAIRS = 10, 20
 FRECHET = "Frechet distance, random features (seed 0)"
@@ -63,16 +65,21 @@ def make_run():
     return synthetic_run
 
 
+def write_run(run, folder):
+    """Writes a run as the committed results of a scale have it."""
+    stem = f"{run.record.experiment}-seed{run.record.seed}"
+    save_record(run.record, Path(folder) / "records" / f"{stem}.json")
+    pairs = Path(folder) / "records" / f"{stem}-pairs.csv"
+    pairs.write_text(measurements_csv(run.per_image))
+
+
 @pytest.fixture
 def write_runs(tmp_path):
     """Writes runs as committed results have them and returns the folder of the scale."""
 
     def write(*runs, figures=tmp_path):
-        folder = figures / "laptop"
         for run in runs:
-            stem = f"{run.record.experiment}-seed{run.record.seed}"
-            save_record(run.record, folder / "records" / f"{stem}.json")
-            (folder / "records" / f"{stem}-pairs.csv").write_text(measurements_csv(run.per_image))
-        return folder
+            write_run(run, figures / "laptop")
+        return figures / "laptop"
 
     return write

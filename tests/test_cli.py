@@ -15,8 +15,8 @@ from typer.main import get_command
 from aotgan import cli
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce.records import load_record
-from aotgan.reproduce.scales import make_config
+from aotgan.reproduce.runs.record import load_record
+from aotgan.reproduce.runs.scales import make_config
 from aotgan.training.checkpoint import load_state
 from aotgan.training.config import TrainConfig
 from aotgan.training.log import read_log
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 240
 TINY = """
 from dataclasses import replace
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.runs.scales import SCALES
 SCALES["tiny"] = replace(
     SCALES["smoke"], name="tiny", size_px=40, width=4, features="random", feature_width=2,
     batch_size=2, steps=3, ema_decay=0.5, pairs=12, log_every_steps=1, save_every_steps=2,
@@ -152,7 +152,7 @@ def test_a_run_that_diverges_ends_with_status_1_and_one_line(aotgan, monkeypatch
     def diverge(*_, **__):
         raise FloatingPointError("a loss is not finite in step 5 (samples 8 to 9 of seed 0)")
 
-    monkeypatch.setattr("aotgan.reproduce.runs.run", diverge)
+    monkeypatch.setattr("aotgan.reproduce.runs.run.run", diverge)
     assert aotgan("train") == (
         1,
         "",

@@ -18,7 +18,7 @@ from aotgan.errors import InputError
 from aotgan.losses.features import VGG19Features
 from aotgan.models.generator import Generator
 from aotgan.models.onnx import PACKAGES, export_onnx
-from aotgan.reproduce.scales import make_config
+from aotgan.reproduce.runs.scales import make_config
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 from aotgan.training.devices import RunOptions, start_fabric
 from aotgan.training.step import Step

@@ -25,7 +25,7 @@ from aotgan.bench.timing import (
 )
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
-from aotgan.reproduce.records import environment
+from aotgan.reproduce.runs.record import environment
 
 FORMAT = 1
 GROWTH = "growth"  # measured in processes of their own alone, without rounds

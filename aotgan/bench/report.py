@@ -12,8 +12,8 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from aotgan.bench.cases import COMPILED, DIRECT, FAST, LABELS, ONNX, RELEASED
 from aotgan.bench.measure import GROWTH, Record, load
 from aotgan.files import write_atomically
-from aotgan.reproduce.figures import COLOURS, FAINT, INK, Drawing, house_style, save_figure
-from aotgan.reproduce.tables import markdown
+from aotgan.reproduce.figures.style import COLOURS, FAINT, INK, Drawing, house_style, save_figure
+from aotgan.reproduce.tables.text import markdown
 
 TABLE, PICTURE, NOTE = "bench.md", "bench.png", "note.md"
 BUSY = 0.05  # share of the processors' time from which on a machine counts as shared

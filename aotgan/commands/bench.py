@@ -41,7 +41,7 @@ def bench(
     from aotgan.bench.report import variant_table, write_report
     from aotgan.devices import find_device
     from aotgan.files import check_writable
-    from aotgan.reproduce.tables import markdown
+    from aotgan.reproduce.tables.text import markdown
 
     # all that can be refused is refused before the first measurement
     place, cases = find_device(device), chosen(what)

@@ -186,8 +186,8 @@ class ScalePairs:
         from aotgan.data.masks import MASK_KINDS, RATIO_BINS, bin_label
         from aotgan.errors import check_choice
         from aotgan.metrics.embedding import FEATURES
-        from aotgan.reproduce.evaluation import evaluation_manifest
-        from aotgan.reproduce.scales import get_scale
+        from aotgan.reproduce.runs.evaluation import evaluation_manifest
+        from aotgan.reproduce.runs.scales import get_scale
 
         size = get_scale(scale)
         if features is not None:
@@ -240,7 +240,7 @@ def measure_model(
     """Returns the measurements of a model on a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import PairWriter
     from aotgan.models.weights import load_inpainter, shipped_models
-    from aotgan.reproduce.evaluation import evaluate_generator
+    from aotgan.reproduce.runs.evaluation import evaluate_generator
 
     network = load_inpainter(model, device)
     writer = PairWriter(pairs.manifest, save_pairs, save_fills)
@@ -253,7 +253,7 @@ def measure_fills(
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of files that fill a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import pair_manifest
-    from aotgan.reproduce.evaluation import embedding_of
+    from aotgan.reproduce.runs.evaluation import embedding_of
 
     embedding = embedding_of(pairs.features, device)
     result, off = _measured(pair_manifest(folder, pairs.manifest), composite, embedding)
@@ -324,8 +324,8 @@ def write_results(
     import torch
 
     from aotgan.files import write_atomically
-    from aotgan.reproduce.kept import measurements_csv
-    from aotgan.reproduce.records import environment, rows_of
+    from aotgan.reproduce.runs.kept import measurements_csv
+    from aotgan.reproduce.runs.record import environment, rows_of
 
     if csv is not None:
         write_atomically(csv, result.per_bin.to_csv(index=False))

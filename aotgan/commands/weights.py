@@ -70,9 +70,9 @@ def bars(
     """Measures a model beside the fillings that learn nothing, on the same pairs."""
     from aotgan.models.weights import load_inpainter
     from aotgan.reproduce.bars import measure_bars, readable_bars, save_bars
-    from aotgan.reproduce.evaluation import evaluation_manifest
-    from aotgan.reproduce.scales import SCALES
-    from aotgan.reproduce.tables import markdown
+    from aotgan.reproduce.runs.evaluation import evaluation_manifest
+    from aotgan.reproduce.runs.scales import SCALES
+    from aotgan.reproduce.tables.text import markdown
 
     network = load_inpainter(model)
     share = pairs / SCALES["laptop"].pairs

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aotgan.metrics.intervals import student
+from aotgan.metrics.metric import Metric
 
 RESAMPLES, SEED = 200, 0
 LEAST_PHOTOGRAPHS = 10  # of fewer a bootstrap says nothing
@@ -28,7 +29,11 @@ INTERVAL = (
     f"95% interval by the standard error of {RESAMPLES} resamples of the photographs (none of "
     f"fewer than {LEAST_PHOTOGRAPHS})"
 )
-DISTANCES = ("fd", "kd")
+METRICS = (
+    Metric("fd", "Fréchet distance", FRECHET, digits=2, paper="FID", described="frechet"),
+    Metric("kd", "kernel distance", KERNEL, digits=3, described="kernel"),
+)
+DISTANCES = tuple(metric.key for metric in METRICS)
 
 
 def unknown() -> dict[str, float]:

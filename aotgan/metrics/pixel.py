@@ -15,23 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aotgan.errors import InputError
+from aotgan.metrics.metric import Metric
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Values = float | NDArray[np.float64]
 
 WINDOW = 7  # side of the SSIM window, px
-FORMULAS = {
-    "l1": "mean |x - z| over the image, intensities in [0, 1] (the paper prints it times 100)",
-    "l1_hole": "mean |x - z| over the pixels of the hole, intensities in [0, 1]",
-    "l1_released": "sum |x - z| / sum (x + z), a relative error (released code, metric.py:19-22)",
-    "psnr": "10 log10(255^2 / mean (x - z)^2) over the image, dB; inf for identical images",
-    "psnr_hole": "the same over the pixels of the hole",
-    "ssim": "mean structural similarity of the RGB channels, 7x7 uniform window without padding, "
-    "sample covariance, K1 = 0.01, K2 = 0.03, range 255 (scikit-image's default)",
-}
-PIXEL_METRICS = tuple(FORMULAS)
-
 _PEAK = 255
 _SSIM_ROWS = 32  # rows at a time: the intermediate sums of a 512 px image stay in the cache
 _PIXELS = WINDOW * WINDOW
@@ -77,7 +67,7 @@ def ssim(original: Bytes, composite: Bytes) -> Values:
 
 
 def measure(original: Bytes, composite: Bytes, mask: Mask) -> dict[str, float]:
-    """All of `PIXEL_METRICS` for one image, sharing the differences.
+    """All of `METRICS` for one image, sharing the differences.
 
     Args:
         original: uint8, (H, W, 3).
@@ -92,15 +82,7 @@ def measure(original: Bytes, composite: Bytes, mask: Mask) -> dict[str, float]:
         raise InputError(f"measure takes one (H, W, 3) image, not shape {original.shape}.")
     _check(original, composite, mask)
     difference = _difference(original, composite)
-    hole = difference[mask]
-    return {
-        "l1": _mean(difference),
-        "l1_hole": _mean(hole),
-        "l1_released": _ratio(difference, original, composite),
-        "psnr": _decibels(difference),
-        "psnr_hole": _decibels(hole),
-        "ssim": _similarity(original, composite),
-    }
+    return {m.key: m.compute(original, composite, difference, mask) for m in METRICS if m.compute}
 
 
 def _per_image(metric: Callable[..., float], *arrays: NDArray[Any]) -> Values:
@@ -197,3 +179,52 @@ def _seven(values: NDArray[np.int32]) -> NDArray[np.int32]:
     two = values[:-1] + values[1:]
     four = two[:-2] + two[2:]
     return four[:-3] + two[4:-1] + values[6:]
+
+
+METRICS = (
+    Metric(
+        "l1",
+        "L1 (1e-2)",
+        "mean |x - z| over the image, intensities in [0, 1] (the paper prints it times 100)",
+        lambda x, z, difference, mask: _mean(difference),
+        factor=100,
+        paper="L1_1e-2",
+    ),
+    Metric(
+        "l1_hole",
+        "L1 in the hole (1e-2)",
+        "mean |x - z| over the pixels of the hole, intensities in [0, 1]",
+        lambda x, z, difference, mask: _mean(difference[mask]),
+        factor=100,
+    ),
+    Metric(
+        "l1_released",
+        formula="sum |x - z| / sum (x + z), a relative error (released code, metric.py:19-22)",
+        compute=lambda x, z, difference, mask: _ratio(difference, x, z),
+    ),
+    Metric(
+        "psnr",
+        "PSNR (dB)",
+        "10 log10(255^2 / mean (x - z)^2) over the image, dB; inf for identical images",
+        lambda x, z, difference, mask: _decibels(difference),
+        higher=True,
+        paper="PSNR_dB",
+    ),
+    Metric(
+        "psnr_hole",
+        formula="the same over the pixels of the hole",
+        compute=lambda x, z, difference, mask: _decibels(difference[mask]),
+        higher=True,
+    ),
+    Metric(
+        "ssim",
+        "SSIM",
+        "mean structural similarity of the RGB channels, 7x7 uniform window without padding, "
+        "sample covariance, K1 = 0.01, K2 = 0.03, range 255 (scikit-image's default)",
+        lambda x, z, difference, mask: _similarity(x, z),
+        digits=3,
+        higher=True,
+        paper="SSIM",
+    ),
+)
+PIXEL_METRICS = tuple(metric.key for metric in METRICS)

@@ -22,7 +22,7 @@ from aotgan.errors import InputError
 from aotgan.metrics import distances
 from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.intervals import CONFIDENCE, interval
-from aotgan.metrics.pixel import FORMULAS, PIXEL_METRICS, measure
+from aotgan.metrics.pixel import METRICS, PIXEL_METRICS, measure
 
 ALL = "all"  # label of the row over every bin
 KNOWN_TOLERANCE = 8.0  # mean grey levels by which a composite may miss the pixels it was given
@@ -170,7 +170,7 @@ def protocol(embedding: Embedding | None = None) -> dict[str, Any]:
     return {
         "composite": "prediction in the hole, original bytes elsewhere; clamped to [-1, 1], "
         "rounded to 8 bits before measuring",
-        "metrics": dict(FORMULAS),
+        "metrics": {metric.key: metric.formula for metric in METRICS},
         "mean": "over images; infinite PSNRs are left out and counted as identical",
         "interval": f"{CONFIDENCE:.0%} t interval of the mean, clustered by photograph",
         **({"frechet": None} if embedding is None else embedding.protocol),

@@ -22,8 +22,8 @@ from aotgan.metrics.intervals import interval
 from aotgan.metrics.report import ALL, Case, Evaluation
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.registry import CLASSICAL, build
-from aotgan.reproduce.evaluation import evaluate_generator
-from aotgan.reproduce.records import code_hash, rows_of
+from aotgan.reproduce.runs.evaluation import evaluate_generator
+from aotgan.reproduce.runs.record import code_hash, rows_of
 
 COMPARED = ("psnr", "ssim", "l1_hole")  # pair by pair; `distances.DISTANCES` are of all pairs
 CHANNELS = ("red", "green", "blue")

@@ -1,14 +1,8 @@
-"""From finished runs to tables and figures: `figures/<scale>/` is made from what runs recorded.
+"""From finished runs to tables and figures: `figures/<scale>/` is made from what runs recorded."""
 
-python -m aotgan.reproduce.collect smoke --experiments aotgan --seeds 0
-"""
-
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from matplotlib.figure import Figure
 
 from aotgan.data.catalogue import load as load_images
@@ -16,29 +10,25 @@ from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
-from aotgan.reproduce.ablation_report import write_ablations
-from aotgan.reproduce.ablations import load_runs
-from aotgan.reproduce.evaluation import EVALUATION_SEED
-from aotgan.reproduce.experiments import runs_of, select
-from aotgan.reproduce.figures import fills, loss_curves, save_figure
-from aotgan.reproduce.gallery import Trained, draw_all
-from aotgan.reproduce.kept import PAIRS
-from aotgan.reproduce.model_report import write_models
-from aotgan.reproduce.model_tables import load_models
-from aotgan.reproduce.outputs import (
-    ABLATIONS,
-    COMPARISONS,
+from aotgan.reproduce.figures.gallery import Trained, draw_all
+from aotgan.reproduce.figures.style import fills, loss_curves, save_figure
+from aotgan.reproduce.page import write_page
+from aotgan.reproduce.runs.evaluation import EVALUATION_SEED
+from aotgan.reproduce.runs.experiments import runs_of, select
+from aotgan.reproduce.runs.outputs import (
     CURVES,
     FILLS,
     in_main,
-    record_files,
+    kept_files,
     tables_with,
 )
-from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import RECORD, run_directory
-from aotgan.reproduce.samples import one_of_each_bin
-from aotgan.reproduce.scales import get_scale
-from aotgan.reproduce.tables import CHECK_LABEL, CHECK_SCALE, write_tables
+from aotgan.reproduce.runs.record import Record, load_record
+from aotgan.reproduce.runs.run import RECORD, run_directory
+from aotgan.reproduce.runs.samples import one_of_each_bin
+from aotgan.reproduce.runs.scales import CHECK_LABEL, CHECK_SCALE, get_scale
+from aotgan.reproduce.tables.report import write_table
+from aotgan.reproduce.tables.summary import write_tables
+from aotgan.reproduce.tables.table import Table
 from aotgan.training.log import read_log
 
 LOG = "log.csv"
@@ -60,14 +50,14 @@ def collect(
     """Writes the tables, figures and records of a scale from its finished runs.
 
     Args:
-        scale: a name of `aotgan.reproduce.scales.SCALES`.
+        scale: a name of `aotgan.reproduce.runs.scales.SCALES`.
         out: folder of all runs.
         figures: folder of all results; its sub-folder `<scale>` is written.
         experiments: names or groups to collect; by default all that have a finished run.
         seeds: those to collect; by default all that are there.
 
     Returns:
-        The files written, as `aotgan.reproduce.outputs` lists them.
+        The files written, as `aotgan.reproduce.runs.outputs` lists them.
 
     Raises:
         InputError: an unknown scale, a run that is asked for but not finished, or runs that do
@@ -105,21 +95,18 @@ def write_tables_of(
 ) -> list[Path]:
     """Copies the records of runs and writes every table that they feed.
 
-    Tables 1, 2 and 4 to 7 are made from all records of the folder, those of earlier runs included,
-    but of the given seeds alone.
+    The paper's tables are made from all records of the folder, those of earlier runs included, but
+    of the given seeds alone.
     """
     written = [path for folder, record in runs for path in _copy_record(folder, record, figures)]
     for name, of_name in _main_runs(runs).items():
         records = [record for _, record in of_name]
         written += write_tables(scale, records, figures, [PICTURES_NOTE.format(name)])
-    fed = tables_with(record.experiment for _, record in runs)
-    if set(fed) & set(ABLATIONS):
-        found = load_runs(Path(figures) / scale, seeds)
-        written += write_ablations(scale, found, figures)
-    for table in (table for table in COMPARISONS if table in fed):
-        models = load_models(table, Path(figures) / scale, seeds)
-        written += write_models(table, scale, models, figures)
-    return written
+    for name in tables_with(record.experiment for _, record in runs):
+        table = Table.load(name, Path(figures) / scale, seeds)
+        if table is not None:
+            written += write_table(table, Path(figures) / scale)
+    return [*written, write_page(scale, figures)]
 
 
 def write_figures_of(
@@ -149,14 +136,12 @@ def _main_runs(runs: Sequence[tuple[Path, Record]]) -> dict[str, list[tuple[Path
 
 
 def _copy_record(folder: Path, record: Record, figures: str | Path) -> list[Path]:
-    """Copies record, losses and, where there are some, measurements by pair."""
-    names = (RECORD, LOG, PAIRS) if record.trained else (RECORD, PAIRS)
-    sources = [folder / name for name in names]
-    targets = record_files(record.experiment, record.seed)
+    """Copies record, losses and measurements, as far as they are there."""
+    targets = Path(figures) / record.scale
     return [
-        write_atomically(Path(figures) / record.scale / target, source.read_bytes())
-        for source, target in zip(sources, targets, strict=True)
-        if source.exists()
+        write_atomically(targets / target, (folder / source).read_bytes())
+        for source, target in kept_files(record.experiment, record.seed).items()
+        if (folder / source).exists()
     ]
 
 
@@ -200,29 +185,3 @@ def _filled_photographs(network: Generator, record: Record) -> Figure:
     where = CHECK_LABEL if record.scale == CHECK_SCALE else f"scale {record.scale}"
     note = f"{where},\n{record.steps:,} steps"
     return fills({record.experiment: network}, one_of_each_bin(manifest), note)
-
-
-def main(
-    scale: str,
-    out: Path = Path("runs"),
-    figures: Path = Path("figures"),
-    experiments: Annotated[str, typer.Option(help="Names, by commas; default all.")] = "",
-    seeds: Annotated[str, typer.Option(help="Numbers, by commas; default all.")] = "",
-    only: Annotated[str, typer.Option(help="tables or figures; default both.")] = "",
-) -> None:
-    """Writes the tables and figures of a scale from its finished runs."""
-    names = experiments.split(",") if experiments else None
-    numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
-    try:
-        runs = finished_runs(scale, out, names, numbers)
-        written = [] if only == "figures" else write_tables_of(runs, scale, figures, numbers)
-        written += [] if only == "tables" else write_figures_of(runs, scale, figures)
-        for path in written:
-            print(path)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -6,9 +6,11 @@ from aotgan.data.catalogue import CATALOGUE
 from aotgan.errors import InputError
 from aotgan.files import sha256_of, write_atomically
 from aotgan.models.weights import SHIPPED, load_generator, save_generator
-from aotgan.reproduce.records import Record, load_record
-from aotgan.reproduce.runs import RECORD
-from aotgan.reproduce.tables import caption, heading, markdown, metric_table, metrics_of, shown
+from aotgan.reproduce.runs.record import Record, load_record
+from aotgan.reproduce.runs.run import RECORD
+from aotgan.reproduce.tables.captions import caption, heading
+from aotgan.reproduce.tables.summary import ENDS, shown
+from aotgan.reproduce.tables.text import markdown
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
 LIMIT_BYTES = 10 * 2**20  # the largest model that is committed
@@ -101,5 +103,5 @@ def model_card(record: Record, weights: Path, parameters: int) -> str:
 
 def results(record: Record) -> str:
     """Returns the record's table with its caption, under a heading one level down."""
-    table = markdown(shown(metric_table([record]), metrics_of(record)))
-    return f"#{heading(record.scale)}\n\n{table}\n\n{caption([record])}"
+    table = markdown(shown([record]))
+    return f"#{heading(record.scale)}\n\n{table}\n\n{caption([record], ENDS)}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from aotgan.reproduce.others import load_others
 from model_runs import run_of
 from PIL import Image
 from tolerances import SINGLE_SUM
@@ -15,8 +16,7 @@ from aotgan.data.masks import centre_mask
 from aotgan.metrics import Embedding, protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce import evaluation
-from aotgan.reproduce.others import load_others
+from aotgan.reproduce.runs import evaluation
 
 FILES = "evaluate --pred pred --real real --masks masks"
 

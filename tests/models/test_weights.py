@@ -21,7 +21,7 @@ from aotgan.models.weights import (
     released_name,
     save_generator,
 )
-from aotgan.reproduce.evaluation import evaluate_generator, evaluation_manifest
+from aotgan.reproduce.runs.evaluation import evaluate_generator, evaluation_manifest
 
 
 def tiny(seed=0, **options):

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from aotgan.reproduce.ablation_report import write_ablations
 from aotgan.reproduce.ablations import load_runs, rows_of_table
-from aotgan.reproduce.experiments import READINGS
-from aotgan.reproduce.figures import image_row, save_figure
-from aotgan.reproduce.notebooks import NotebookError, read_parameters, run_notebook
-from aotgan.reproduce.outputs import FIGURES
-from aotgan.reproduce.records import load_record
+
+from aotgan.reproduce.figures.style import image_row, save_figure
+from aotgan.reproduce.runs.experiments import READINGS
+from aotgan.reproduce.runs.notebook import NotebookError, read_parameters, run_notebook
+from aotgan.reproduce.runs.outputs import FIGURES
+from aotgan.reproduce.runs.record import load_record
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tolerances import SINGLE_NET
 
-from aotgan.reproduce.notebooks import read_parameters, run_notebook
-from aotgan.reproduce.records import load_record
-from aotgan.reproduce.runs import run
-from aotgan.reproduce.scales import make_config
+from aotgan.reproduce.runs.notebook import read_parameters, run_notebook
+from aotgan.reproduce.runs.record import load_record
+from aotgan.reproduce.runs.run import run
+from aotgan.reproduce.runs.scales import make_config
 from aotgan.training.devices import RunOptions
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]

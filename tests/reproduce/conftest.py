@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.runs.scales import SCALES
 
 
 @pytest.fixture(scope="module")

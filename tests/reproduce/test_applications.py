@@ -15,8 +15,10 @@ from aotgan.errors import InputError
 from aotgan.metrics.pixel import measure
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce import applications
-from aotgan.reproduce.applications import (
+from aotgan.reproduce.runs.record import save_record
+from aotgan.reproduce.runs.scales import SCALES
+from aotgan.reproduce.studies import logos as applications
+from aotgan.reproduce.studies.logos import (
     ALL,
     GROUPS,
     LogoCase,
@@ -30,9 +32,7 @@ from aotgan.reproduce.applications import (
     network_filler,
     summarise_logos,
 )
-from aotgan.reproduce.measurements import DEMO, read_result
-from aotgan.reproduce.records import save_record
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.studies.study import DEMO, read_result
 
 BOXES = {"a.png": [(10, 20, 30, 16), (60, 50, 8, 9)], "b.png": [(0, 0, 96, 40)]}
 

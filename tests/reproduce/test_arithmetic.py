@@ -12,8 +12,8 @@ from scipy import stats
 from tolerances import DOUBLE_NET
 
 from aotgan.errors import InputError
-from aotgan.reproduce import arithmetic
-from aotgan.reproduce.arithmetic import FID, L1, METRICS, OURS, PSNR, SSIM
+from aotgan.reproduce.claims import arithmetic
+from aotgan.reproduce.claims.arithmetic import FID, L1, METRICS, OURS, PSNR, SSIM
 
 FILE = Path(arithmetic.__file__).with_name("published.csv")
 PRINTED = {

@@ -8,10 +8,10 @@ import pytest
 
 from aotgan.cli import main
 from aotgan.errors import InputError
-from aotgan.reproduce import batch as module
-from aotgan.reproduce.batch import Job, make_batch, overview, run_batch
-from aotgan.reproduce.experiments import EXPERIMENTS
-from aotgan.reproduce.records import load_record
+from aotgan.reproduce.runs import batch as module
+from aotgan.reproduce.runs.batch import Job, make_batch, overview, run_batch
+from aotgan.reproduce.runs.experiments import EXPERIMENTS
+from aotgan.reproduce.runs.record import load_record
 from aotgan.training.loop import RunOptions
 
 QUICK = RunOptions(device="cpu", workers=0, progress="none")
@@ -59,7 +59,7 @@ def test_every_run_is_made_once_and_the_second_time_nothing_is(batch, capsys, mo
     assert lines[0] == "rates-1, seed 0, scale tiny (run 1 of 4)"
     assert lines[1].startswith("1 of 4 runs done, 0 running, about 1 min")
     assert lines[-1] == "4 of 4 runs done, 0 running"
-    monkeypatch.setattr("aotgan.reproduce.runs.Trainer", None)
+    monkeypatch.setattr("aotgan.reproduce.runs.run.Trainer", None)
     assert len(run_batch(batch, QUICK).records) == 4
 
 

@@ -13,9 +13,9 @@ from torch import nn
 
 from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, ResidualBlock
-from aotgan.reproduce import checks_of_networks, checks_of_runs, checks_of_tables, properties
-from aotgan.reproduce.checks_of_runs import Results, l1_beside_ours, l1_off_by
-from aotgan.reproduce.claims import (
+from aotgan.reproduce.claims import from_networks, from_runs, from_tables
+from aotgan.reproduce.claims.from_runs import Results, l1_beside_ours, l1_off_by
+from aotgan.reproduce.claims.ledger import (
     CLAIMS,
     COLUMNS,
     KINDS,
@@ -23,12 +23,13 @@ from aotgan.reproduce.claims import (
     WRITTEN,
     Claim,
     check,
+    counted,
     counts,
     ledger,
 )
 
 ROOT = Path(__file__).parents[2]
-CHECKS = checks_of_tables.CHECKS | checks_of_networks.CHECKS | checks_of_runs.CHECKS
+CHECKS = from_tables.CHECKS | from_networks.CHECKS | from_runs.CHECKS
 EXACT, SCALED, OPEN, CONTRADICTED, DATA = VERDICTS
 
 
@@ -114,13 +115,13 @@ def test_a_tie_is_no_contradiction(table):
 def test_the_blocks_cost_what_a_count_by_hand_says():
     split, gate = 256 * 256 * 9, 256 * 256 * 9 + 256
     weights = 2 * split
-    assert properties.block_costs(side=16) == {
+    assert counted.block_costs(side=16) == {
         "residual block (Fig. 3a)": (weights + 512, weights),
         "split, transform, aggregate": (weights + 512, weights),
         "with the gate of Eq. 1": (weights + 512 + gate, weights + split),
     }
     for block in (ResidualBlock(16), AOTBlock(16, residual="identity")):
-        assert properties.parameters(block) == 2 * (16 * 16 * 9 + 16)
+        assert counted.parameters(block) == 2 * (16 * 16 * 9 + 16)
 
 
 @pytest.mark.parametrize(("rates", "side"), [((1, 2, 4, 8), 592), ((2,), 208), ((1,), 144)])
@@ -137,13 +138,13 @@ def test_the_field_of_the_backbone_is_that_of_its_gradient(rates, side):
     x = torch.zeros(1, 1, 1024, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(network(x)[0, 0, 128], x)
     seen = gradient[0, 0].nonzero()
-    assert int(seen.max() - seen.min()) + 1 == side == properties.backbone_field(rates)
+    assert int(seen.max() - seen.min()) + 1 == side == counted.backbone_field(rates)
 
 
 def test_positions_of_dilated_chains_by_hand():
-    assert properties.covered((2,)) == (3, 5)  # -2, 0, 2
-    assert properties.covered((2, 1)) == (7, 7)  # -3 ... 3
-    assert properties.pathways(4) == 390_625 and properties.pathways(1, blocks=3) == 8
+    assert counted.covered((2,)) == (3, 5)  # -2, 0, 2
+    assert counted.covered((2, 1)) == (7, 7)  # -3 ... 3
+    assert counted.pathways(4) == 390_625 and counted.pathways(1, blocks=3) == 8
 
 
 def test_cells_are_counted_as_a_loop_counts_them():
@@ -155,16 +156,16 @@ def test_cells_are_counted_as_a_loop_counts_them():
             rows, columns = (slice(max(8 * k - 23, 0), 8 * k + 47) for k in (i, j))
             share = mask[0, 0, rows, columns].mean().item()
             found["known" if share == 0 else "hole" if share == 1 else "mixed"] += 1
-    counted = properties.label_counts(mask)
-    assert {name: counted[name] for name in found} == found
-    assert min(found.values()) > 0 and counted["cells"] == 900
+    labels = counted.label_counts(mask)
+    assert {name: labels[name] for name in found} == found
+    assert min(found.values()) > 0 and labels["cells"] == 900
 
 
 def test_the_smallest_hole_keeps_the_share_of_the_pull():
     """Under a plain mean at the map's size, known cells pull by their number."""
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 16:32, 16:32] = 1  # two by two cells of six by six
-    plain = properties.pull_on_known_cells(lambda scores, _: (scores - 1).square().mean(), mask)
+    plain = counted.pull_on_known_cells(lambda scores, _: (scores - 1).square().mean(), mask)
     assert plain == pytest.approx(32 / 36)
 
 
@@ -220,7 +221,7 @@ def test_of_many_comparisons_one_that_is_barely_worse_does_not_contradict(make_r
     """At 95 % one of eight is expected to err now and then: the correction leaves it open."""
     runs = runs_of(make_run, {ONE: 0.0, TWO: 0.0, FOUR: 2.0})
     results = Results(write_runs(*runs))
-    spread = checks_of_runs.spreads_of(results.runs)["fd"]
+    spread = from_runs.spreads_of(results.runs)["fd"]
     half = spread.half_width(2, 2)
     for factor, verdict in ((1.2, OPEN), (40.0, CONTRADICTED)):
         shifted = [
@@ -232,7 +233,7 @@ def test_of_many_comparisons_one_that_is_barely_worse_does_not_contradict(make_r
         assert finding(write_runs(*shifted)).verdict == verdict
 
 
-def test_checks_of_the_pipeline_decide_nothing(make_run, write_runs):
+def test_from_the_pipeline_decide_nothing(make_run, write_runs):
     folder = write_runs(*runs_of(make_run, {ONE: 0.0, TWO: 0.5, FOUR: 2.0}))
     assert finding(folder.rename(folder.with_name("smoke"))).verdict == OPEN
 
@@ -243,7 +244,7 @@ def test_every_claim_about_training_names_rows_that_exist(make_run, write_runs):
     claims = [claim for claim in CLAIMS if claim.check == "trained"]
     names = set()
     for claim in claims:
-        tables, pairs, _ = checks_of_runs._parsed(claim.arguments)
+        tables, pairs, _ = from_runs._parsed(claim.arguments)
         names |= {rows_of_table(tables)[label] for pair in pairs for label in pair}
     folder = write_runs(*runs_of(make_run, dict.fromkeys(sorted(names), 0.0)))
     for claim in claims:

@@ -13,11 +13,11 @@ from aotgan.models.generator import Generator
 from aotgan.models.weights import load_generator, save_generator
 from aotgan.reproduce import collect as module
 from aotgan.reproduce.collect import collect
-from aotgan.reproduce.evaluation import EVALUATION_SEED
-from aotgan.reproduce.figures import fill_bytes
-from aotgan.reproduce.records import Record, save_record
-from aotgan.reproduce.runs import run_directory
-from aotgan.reproduce.samples import one_of_each_bin
+from aotgan.reproduce.figures.style import fill_bytes
+from aotgan.reproduce.runs.evaluation import EVALUATION_SEED
+from aotgan.reproduce.runs.record import Record, save_record
+from aotgan.reproduce.runs.run import run_directory
+from aotgan.reproduce.runs.samples import one_of_each_bin
 
 LOG = "step,reconstruction,style,images_per_s,seconds\n10,0.5,0.002,5.0,1.0\n20,0.4,0.001,5.0,2.0\n"
 METRICS = ("l1", "l1_hole", "psnr", "ssim")

@@ -11,7 +11,8 @@ from aotgan.errors import InputError
 from aotgan.losses.adversarial import OBJECTIVES, label_map
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
-from aotgan.reproduce.comparisons import (
+from aotgan.reproduce.figures.inspection import discriminator_map, gate_maps
+from aotgan.reproduce.figures.networks import (
     FACES,
     OBJECTIVE_TITLES,
     comparison,
@@ -21,8 +22,7 @@ from aotgan.reproduce.comparisons import (
     receptive_field_figure,
     widest_hole,
 )
-from aotgan.reproduce.figures import fill_bytes, png_bytes
-from aotgan.reproduce.inspection import discriminator_map, gate_maps
+from aotgan.reproduce.figures.style import fill_bytes, png_bytes
 
 SIZE = 64
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from aotgan.models.inpainter import Inpainter
-from aotgan.reproduce.costs import _LiveTensors, cost_row, measure_cost
+from aotgan.reproduce.runs.cost import _LiveTensors, cost_row, measure_cost
 
 
 class OneConvolution(Inpainter):

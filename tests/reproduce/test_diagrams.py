@@ -9,13 +9,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from aotgan.models.blocks import AOTBlock, ResidualBlock
-from aotgan.reproduce.diagrams import (
+from aotgan.reproduce.figures.diagrams import (
     draw_aot_block,
     draw_blocks,
     draw_merges,
     draw_residual_block,
 )
-from aotgan.reproduce.figures import png_bytes
+from aotgan.reproduce.figures.style import png_bytes
 
 
 def labels(figure):

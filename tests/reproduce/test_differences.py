@@ -7,7 +7,7 @@ import pytest
 
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
-from aotgan.reproduce.differences import (
+from aotgan.reproduce.claims.text_and_code import (
     COLUMNS,
     SOURCE,
     VERDICTS,
@@ -16,7 +16,7 @@ from aotgan.reproduce.differences import (
     load_differences,
     readable,
 )
-from aotgan.reproduce.experiments import EXPERIMENTS, READINGS
+from aotgan.reproduce.runs.experiments import EXPERIMENTS, READINGS
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
 FRAME = load_differences()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
-from aotgan.reproduce.figures import (
+from aotgan.reproduce.figures.style import (
     fill_bytes,
     fills,
     image_row,

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from aotgan.reproduce.batch import make_batch, run_batch
 from aotgan.reproduce.collect import collect
-from aotgan.reproduce.experiments import EXPERIMENTS, select
-from aotgan.reproduce.gallery import DRAWN, Trained
-from aotgan.reproduce.outputs import (
+from aotgan.reproduce.figures.gallery import DRAWN, Trained
+from aotgan.reproduce.runs.batch import make_batch, run_batch
+from aotgan.reproduce.runs.experiments import EXPERIMENTS, select
+from aotgan.reproduce.runs.outputs import (
     FIGURES,
     TABLES,
     figure_files,

@@ -11,11 +11,11 @@ from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce import image_sizes
-from aotgan.reproduce.image_sizes import at_sizes, measure_sizes, size_result, summarise_sizes
-from aotgan.reproduce.measurements import read_result
-from aotgan.reproduce.records import save_record
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.runs.record import save_record
+from aotgan.reproduce.runs.scales import SCALES
+from aotgan.reproduce.studies import sizes as image_sizes
+from aotgan.reproduce.studies.sizes import at_sizes, measure_sizes, size_result, summarise_sizes
+from aotgan.reproduce.studies.study import read_result
 
 
 @pytest.fixture(scope="module")

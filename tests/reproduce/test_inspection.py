@@ -10,7 +10,7 @@ from aotgan.errors import InputError
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
 from aotgan.models.reach import theoretical_field
-from aotgan.reproduce.inspection import (
+from aotgan.reproduce.figures.inspection import (
     discriminator_map,
     effective_receptive_field,
     evaluating,

@@ -9,8 +9,9 @@ from tolerances import DOUBLE_NET, FIVE_PERCENT, PERCENT, SINGLE_NET
 
 from aotgan.apply.holes import grow_mask
 from aotgan.data.images import to_tensor
-from aotgan.reproduce import mask_borders
-from aotgan.reproduce.mask_borders import (
+from aotgan.reproduce.runs.scales import SCALES
+from aotgan.reproduce.studies import borders as mask_borders
+from aotgan.reproduce.studies.borders import (
     EDGES,
     SHIFTS,
     border_result,
@@ -21,8 +22,7 @@ from aotgan.reproduce.mask_borders import (
     summarise_borders,
     sweep,
 )
-from aotgan.reproduce.measurements import DEMO, read_result
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.studies.study import DEMO, read_result
 
 SIDE = 128
 

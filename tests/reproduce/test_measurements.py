@@ -12,8 +12,9 @@ from aotgan.errors import InputError
 from aotgan.files import sha256_of
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
-from aotgan.reproduce.figures import fill_bytes
-from aotgan.reproduce.measurements import (
+from aotgan.reproduce.figures.style import fill_bytes
+from aotgan.reproduce.runs.record import save_record
+from aotgan.reproduce.studies.study import (
     SHIPPED_DEMO,
     fill_all,
     finished_weights,
@@ -22,7 +23,6 @@ from aotgan.reproduce.measurements import (
     read_result,
     write_result,
 )
-from aotgan.reproduce.records import save_record
 
 
 @pytest.fixture

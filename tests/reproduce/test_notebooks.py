@@ -6,8 +6,8 @@ import nbformat
 import pytest
 
 from aotgan.errors import InputError
-from aotgan.reproduce import notebooks
-from aotgan.reproduce.notebooks import (
+from aotgan.reproduce.runs import notebook as notebooks
+from aotgan.reproduce.runs.notebook import (
     NotebookError,
     check_parameters,
     main,

@@ -1,14 +1,14 @@
 """Tables of records with both distances: their columns, and what stands below them."""
 
 import pytest
-from model_runs import run_of
-
-from aotgan.metrics import Embedding
 from aotgan.reproduce.ablation_report import as_csv, report
 from aotgan.reproduce.ablations import metrics_of_runs
 from aotgan.reproduce.model_report import model_report, models_as_csv
-from aotgan.reproduce.notes import distance_lines, weight_lines
+from model_runs import run_of
+
+from aotgan.metrics import Embedding
 from aotgan.reproduce.tables import PIXEL, caption, markdown, metric_table, metrics_of, shown
+from aotgan.reproduce.tables.notes import distance_lines, weight_lines
 
 FD, KD = (f"{kind} distance, EfficientNet-Lite0 features" for kind in ("Frechet", "Kernel"))
 PAPER = {"perceptual": 0.1, "style": 250.0, "objective": "paper"}

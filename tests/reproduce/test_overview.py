@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from aotgan.errors import InputError
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
-from aotgan.reproduce.overview import draw_overview
+from aotgan.reproduce.figures.figure2 import draw_overview
 
 
 def labels(figure):

@@ -6,8 +6,8 @@ import pytest
 
 from aotgan.errors import InputError
 from aotgan.models.registry import DECLARED, split_config
-from aotgan.reproduce.experiments import EXPERIMENTS
-from aotgan.reproduce.published import Published, check_columns, load_published
+from aotgan.reproduce.runs.experiments import EXPERIMENTS
+from aotgan.reproduce.tables.published import Published, check_columns, load_published
 
 COUNTS = {"1": 168, "2": 8, "3": 6, "4": 16, "5": 12, "6": 16, "7": 12}
 MODELS = ["CA", "PEN-Net", "PConv", "EdgeConnect", "GatedConv", "HiFill", "AOT-GAN"]

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from aotgan.reproduce import queue as module
-from aotgan.reproduce.batch import Batch, Job, each
-from aotgan.reproduce.experiments import EXPERIMENTS
-from aotgan.reproduce.queue import declared, make_queue, work
+from aotgan.reproduce.runs import queue as module
+from aotgan.reproduce.runs.batch import Batch, Job, each
+from aotgan.reproduce.runs.experiments import EXPERIMENTS
+from aotgan.reproduce.runs.queue import declared, make_queue, work
 
 # In place of a training: writes its record, waits, fails or is told to end, as its seed says.
 PROGRAM = """

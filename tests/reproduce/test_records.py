@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from aotgan.errors import InputError
-from aotgan.reproduce import records
-from aotgan.reproduce.records import Record, environment, load_record, portable, save_record
+from aotgan.reproduce.runs import record as records
+from aotgan.reproduce.runs.record import Record, environment, load_record, portable, save_record
 from aotgan.training.config import DataConfig, TrainConfig
 
 

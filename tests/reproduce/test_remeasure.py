@@ -10,11 +10,11 @@ import torch
 
 from aotgan.errors import InputError
 from aotgan.models.weights import load_inpainter, read_metadata
-from aotgan.reproduce import remeasure as module
-from aotgan.reproduce.kept import FILLS, HALVES
-from aotgan.reproduce.records import load_record, save_record
-from aotgan.reproduce.remeasure import remeasure
-from aotgan.reproduce.runs import run
+from aotgan.reproduce.runs import remeasure as module
+from aotgan.reproduce.runs.kept import FILLS, HALVES
+from aotgan.reproduce.runs.record import load_record, save_record
+from aotgan.reproduce.runs.remeasure import remeasure
+from aotgan.reproduce.runs.run import run
 from aotgan.training.loop import RunOptions
 
 QUICK = RunOptions(device="cpu", workers=0, progress="none")

@@ -19,15 +19,15 @@ from aotgan.metrics import distances
 from aotgan.metrics.embedding import Embedding
 from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
-from aotgan.reproduce import evaluation, runs
-from aotgan.reproduce.curve import read_curve
-from aotgan.reproduce.evaluation import evaluate_generator, evaluation_manifest
-from aotgan.reproduce.experiments import EXPERIMENTS
-from aotgan.reproduce.records import load_record
-from aotgan.reproduce.remeasure import remeasure
-from aotgan.reproduce.runs import run
-from aotgan.reproduce.samples import one_of_each_bin, sample_grid
-from aotgan.reproduce.scales import SCALES
+from aotgan.reproduce.runs import evaluation, run
+from aotgan.reproduce.runs import run as runs
+from aotgan.reproduce.runs.curve import read_curve
+from aotgan.reproduce.runs.evaluation import evaluate_generator, evaluation_manifest
+from aotgan.reproduce.runs.experiments import EXPERIMENTS
+from aotgan.reproduce.runs.record import load_record
+from aotgan.reproduce.runs.remeasure import remeasure
+from aotgan.reproduce.runs.samples import one_of_each_bin, sample_grid
+from aotgan.reproduce.runs.scales import SCALES
 from aotgan.reproduce.tables import caption
 from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions

@@ -9,8 +9,8 @@ import pytest
 
 from aotgan.errors import InputError
 from aotgan.models.registry import build, model_class, split_config
-from aotgan.reproduce.experiments import EXPERIMENTS, get_experiment, runs_of, select
-from aotgan.reproduce.scales import SCALES, get_scale, make_config, style_weight
+from aotgan.reproduce.runs.experiments import EXPERIMENTS, get_experiment, runs_of, select
+from aotgan.reproduce.runs.scales import SCALES, get_scale, make_config, style_weight
 from aotgan.training.config import LossConfig, OptimConfig, TrainConfig, changes
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aotgan.reproduce.outputs import figure_files, record_files, table_files
+from aotgan.reproduce.runs.outputs import figure_files, record_files, table_files
 
 pytest.importorskip("snakemake", reason="snakemake is in the extra 'batch'")
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
@@ -65,10 +65,7 @@ def test_each_run_has_a_gpu_to_itself(tmp_path):
     text, _ = plan(
         tmp_path, "gpus=2", "experiments=rates-1,rates-2", flags=["--resources", "gpu=2"]
     )
-    assert (
-        len(re.findall(r"sh tools/on_gpu.sh 2 \S+python\S* -m aotgan.reproduce.notebooks", text))
-        == 2
-    )
+    assert len(re.findall(r"sh tools/on_gpu.sh 2 \S+python\S* -m aotgan.cli notebook", text)) == 2
 
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not installed")

@@ -8,7 +8,7 @@ from tolerances import SINGLE_FEW
 from aotgan.data.catalogue import load
 from aotgan.data.dataset import TrainingSamples
 from aotgan.models.inpainter import composite, erase
-from aotgan.reproduce.scales import make_config, style_weight
+from aotgan.reproduce.runs.scales import make_config, style_weight
 from aotgan.training.balance import gradient_ratios
 from aotgan.training.config import DataConfig, LossConfig, TrainConfig
 from aotgan.training.step import Step

@@ -1,0 +1,1 @@
+"""The claims ledger: what the paper says, and what decides it."""

@@ -1,0 +1,124 @@
+"""The claims ledger: every checkable statement of the paper, how it was checked, what came out.
+
+`claims.csv` holds the statements in our words, with their place in the paper and the name of their
+check. Verdicts are calculated, never written down, except where nothing here can decide
+(`needs_data`, `unknown`) or a line of the released code does (`differs`).
+"""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from aotgan.errors import InputError
+from aotgan.reproduce.claims import from_networks, from_runs, from_tables
+from aotgan.reproduce.claims.from_runs import Committed
+from aotgan.reproduce.claims.verdicts import CONTRADICTED, DATA, OPEN, VERDICTS, Finding
+
+__all__ = ["CLAIMS", "COLUMNS", "KINDS", "VERDICTS", "Claim", "check", "counts", "ledger"]
+
+KINDS = {
+    "tables": "the paper's own numbers decide",
+    "networks": "the network built from the text decides",
+    "equations": "the equation, evaluated, decides",
+    "released code": "the released code (commit 2cd1afd), set against the text",
+    "our training": "our records decide, at their scale",
+    "their experiments": "only the authors' data, or nothing printed, could decide",
+}
+COLUMNS = ("number", "place", "claim", "how checked", "verdict", "evidence")
+WRITTEN = {"needs_data": DATA, "unknown": OPEN, "differs": CONTRADICTED}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of the paper.
+
+    Attributes:
+        id: its number in the ledger.
+        place: section, equation, table or figure; "code" where the released code is asked.
+        kind: one of `KINDS`: what decides it.
+        statement: in our words.
+        how: the check, in words.
+        check: name of the function that does it, or one of `WRITTEN`.
+        arguments: what it is given; the evidence itself where the verdict is written down.
+        shown: notebook or file that shows more, may be empty.
+    """
+
+    id: int
+    place: str
+    kind: str
+    statement: str
+    how: str
+    check: str
+    arguments: str
+    shown: str
+
+
+def _load() -> tuple[Claim, ...]:
+    with (
+        resources.files("aotgan.reproduce.claims")
+        .joinpath("claims.csv")
+        .open(encoding="utf-8") as file
+    ):
+        return tuple(Claim(number, **row) for number, row in enumerate(csv.DictReader(file), 1))
+
+
+CLAIMS = _load()
+
+
+def ledger(folder: str | Path | None = None) -> pd.DataFrame:
+    """Returns the ledger, a row for each claim in the paper's order of topics.
+
+    Args:
+        folder: `figures/<scale>`, whose records decide the claims about training. Without one, or
+            at the scale of pipeline checks, these are not resolved.
+
+    Returns:
+        Columns as in `COLUMNS`; "verdict" is one of `VERDICTS`.
+
+    Raises:
+        InputError: no such folder, or records in it that cannot be read or compared.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(
+            f"{folder} is no folder: give figures/<scale>, or None to leave the claims about "
+            "training open."
+        )
+    committed = Committed(folder)
+    rows = []
+    for claim in CLAIMS:
+        found = check(claim, committed)
+        shown = f" [{claim.shown}]" if claim.shown else ""
+        rows.append(
+            (
+                claim.id,
+                claim.place,
+                claim.statement,
+                claim.how,
+                found.verdict,
+                found.evidence + shown,
+            )
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def check(claim: Claim, committed: Committed | None = None) -> Finding:
+    """Checks one claim; `committed` are the results of a scale, none by default."""
+    if claim.check in WRITTEN:
+        return Finding(WRITTEN[claim.check], claim.arguments)
+    if claim.check in from_runs.CHECKS:
+        return from_runs.CHECKS[claim.check](committed or Committed(), claim.arguments)
+    return _exact_check(claim.check)(claim.arguments)
+
+
+def _exact_check(name: str) -> Callable[[str], Finding]:
+    """The check of that name among those that need no records."""
+    return (from_tables.CHECKS | from_networks.CHECKS)[name]
+
+
+def counts(table: pd.DataFrame) -> pd.Series:
+    """Returns how many claims of a ledger have each of `VERDICTS`, in their order."""
+    return table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)

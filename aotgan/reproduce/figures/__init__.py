@@ -1,0 +1,1 @@
+"""Pictures: one style, the paper's figures redrawn, and what is behind them."""

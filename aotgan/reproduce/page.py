@@ -1,0 +1,104 @@
+"""`figures/<scale>/README.md`: all results of a scale on one page, made from records alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from aotgan.files import write_atomically
+from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, TABLES, file_stem
+from aotgan.reproduce.runs.record import Record, load_record
+from aotgan.reproduce.tables.captions import heading
+from aotgan.reproduce.tables.report import ENDS, holes, readable
+from aotgan.reproduce.tables.rows import TITLES, name_of
+from aotgan.reproduce.tables.significance import MEANING
+from aotgan.reproduce.tables.table import Table
+from aotgan.reproduce.tables.text import markdown
+from aotgan.reproduce.tables.words import sentences
+
+NOTEBOOKS = {
+    "1": "11_compare_models",
+    "2": "12_compare_centre_holes",
+    "4": "07_compare_dilation_rates",
+    "5": "10_add_components",
+    "6": "08_compare_residuals",
+    "7": "09_compare_discriminators",
+    "readings": "16_compare_readings",
+}
+STUDIES = {
+    "logo_removal": "logos removed, where the truth is known (section 4.8; notebook 14)",
+    "mask_borders": "masks that miss the border of what they remove (section 4.9; notebook 15)",
+    "image_sizes": "networks at other image sizes than they were trained at (notebook 15)",
+}
+OF_TABLE = {
+    "4": ("figure6.png", "receptive_fields.png"),
+    "6": ("figure7.png", "gate_maps.png"),
+    "7": ("figure8.png", "discriminators.png"),
+    "readings": ("readings_discriminators.png",),
+    "1": ("figure1.png", "figure5.png"),
+}
+
+
+def write_page(scale: str, figures: str | Path) -> Path:
+    """Writes the page of a scale from the records in `<figures>/<scale>/records`.
+
+    Raises:
+        InputError: records that cannot be read or do not belong into one table.
+    """
+    folder = Path(figures) / scale
+    records = [load_record(path) for path in sorted((folder / RECORDS).glob("*-seed*.json"))]
+    return write_atomically(folder / PAGE, "\n\n".join(_parts(scale, folder, records)) + "\n")
+
+
+def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
+    names = {record.experiment for record in records}
+    trained = [record for record in records if record.trained]
+    hours = sum(record.train_seconds for record in trained) / 3600
+    yield heading(scale)
+    yield (
+        f"{len(records)} runs of {len(names)} experiments, {len(trained)} of them trained, in "
+        f"{hours:.0f} hours. Each number on this page comes from a record in "
+        f"[records]({RECORDS}/), which holds the configuration, hashes of data, pairs and code, "
+        "package versions, and what each metric is. `aotgan collect` wrote the page; nothing was "
+        "typed in."
+    )
+    yield f"{ENDS} {MEANING}"
+    for name in TABLES:
+        table = Table.load(name, folder)
+        if table is not None:
+            yield from _of_table(table, folder)
+    rows = [
+        f"- [{name}.csv]({name}.csv) and [how it was measured]({name}.json): {what}"
+        for name, what in STUDIES.items()
+        if (folder / f"{name}.csv").exists()
+    ]
+    if rows:
+        yield "## Beside the tables"
+        yield "\n".join(rows)
+
+
+def _of_table(table: Table, folder: Path) -> Iterator[str]:
+    stem, notebook = file_stem(table.name), NOTEBOOKS[table.name]
+    yield f"## {name_of(table.name)}: {TITLES[table.name]}"
+    yield (
+        f"{len(table.have)} of {len(table.rows)} rows, {len(table.records)} runs: "
+        f"[all numbers]({stem}.md), [CSV]({stem}.csv), [LaTeX]({stem}.tex), "
+        f"[notebook](../../notebooks/{notebook}.ipynb). {holes(table.whole)}:"
+    )
+    yield markdown(readable(table, elsewhere=True))
+    yield "\n".join(sentences(table))
+    for file in OF_TABLE.get(table.name, ()):
+        if (folder / file).exists():
+            yield f"![{name_of(table.name)}: {', '.join(FIGURES[file])}]({file})"
+
+
+def brief(table: Table) -> pd.DataFrame:
+    """Returns PSNR and SSIM over all pairs as text, our rows alone, best first: for a README."""
+    frame = table.frame()
+    frame = frame[(frame["bin"] == table.whole) & frame["row"].isin(table.have)]
+    metrics = [table.metric(key) for key in ("psnr", "ssim")]
+    frame = frame.sort_values(metrics[0].title, ascending=False, kind="stable")
+    columns = {"model": frame["row"].map(table.titles)}
+    for metric in metrics:
+        columns[metric.title] = frame[metric.title].map(f"{{:.{metric.digits}f}}".format)
+    return pd.DataFrame(columns)

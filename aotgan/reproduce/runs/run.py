@@ -1,0 +1,283 @@
+"""One run from start to record: train, evaluate on fixed pairs, write down what was measured.
+
+A run lives in `<out>/<scale>/<experiment>/seed<k>/` and holds `state.pt`, `log.csv`, the weights,
+`samples.png`, where it is measured on the way the tables of `aotgan.reproduce.runs.curve`, and,
+when it is finished, `record.json` and what `aotgan.reproduce.runs.kept` keeps. The same call goes
+on where it stopped.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from aotgan.data.catalogue import ImageSet
+from aotgan.data.catalogue import load as load_images
+from aotgan.data.manifest import Manifest
+from aotgan.data.sources import CATALOGUE
+from aotgan.errors import InputError
+from aotgan.metrics.report import Evaluation
+from aotgan.models.inpainter import Inpainter, evaluating
+from aotgan.models.registry import build
+from aotgan.reproduce.runs.cost import cost_row
+from aotgan.reproduce.runs.curve import CURVE, measure_on_the_way, networks_of, read_curve
+from aotgan.reproduce.runs.evaluation import embedding_of, evaluate_generator, manifest_of
+from aotgan.reproduce.runs.experiments import get_experiment
+from aotgan.reproduce.runs.kept import keep_halves, keep_measurements, measure_and_keep
+from aotgan.reproduce.runs.record import (
+    Record,
+    environment,
+    load_record,
+    portable,
+    rows_of,
+    save_record,
+)
+from aotgan.reproduce.runs.samples import save_samples
+from aotgan.reproduce.runs.scales import get_scale, make_config
+from aotgan.training.config import TrainConfig, changes, with_defaults
+from aotgan.training.devices import RunOptions, check_processes, is_first_process
+from aotgan.training.log import read_log
+from aotgan.training.loop import Trainer, prepare
+from aotgan.training.recipe import NO_FEATURES
+
+RECORD = "record.json"
+SAMPLES = "samples.png"
+UNFINISHED = "interrupt"
+
+
+def run_directory(out: str | Path, scale: str, experiment: str, seed: int) -> Path:
+    """Returns the folder of a run: `<out>/<scale>/<experiment>/seed<k>`."""
+    return Path(out) / scale / experiment / f"seed{seed}"
+
+
+def run(
+    experiment: str,
+    scale: str,
+    seed: int = 0,
+    data: str | None = None,
+    out: str | Path = "runs",
+    data_root: str | Path | None = None,
+    options: RunOptions | None = None,
+    steps: int | None = None,
+    on_sample: Callable[[Trainer], None] | None = None,
+) -> Record | None:
+    """Trains and evaluates one run, or goes on with it, or returns its finished record.
+
+    A run that a time limit ended goes on when it is called with a longer limit or none, and a
+    finished one when it is called with more steps. A classical filling is measured alone.
+
+    Args:
+        experiment: a name of `aotgan.reproduce.runs.experiments.EXPERIMENTS`.
+        scale: a name of `aotgan.reproduce.runs.scales.SCALES`.
+        seed: of weights, crops and masks.
+        data: image set or folder instead of the scale's.
+        out: folder of all runs.
+        data_root: folder of the named image sets.
+        options: device, progress display, time limit; logging intervals are the scale's.
+        steps: training steps instead of the scale's.
+        on_sample: called with the trainer after each new `samples.png`.
+
+    Returns:
+        The record, or None if the training was interrupted, and on all but the first of several
+        processes.
+
+    Raises:
+        InputError: unknown names, missing data, networks or devices, or a folder that holds
+            another run.
+        FloatingPointError: the training diverged; see `Trainer.fit`.
+    """
+    options = options or RunOptions()
+    size = get_scale(scale)
+    config = make_config(experiment, scale, seed, data, steps)
+    directory = run_directory(out, scale, experiment, seed)
+    done = finished_record(directory, config, options.minutes, data_root)
+    if done is not None:
+        return done
+    check_processes(config, options)
+    embedding_of(config.loss.features)  # its network is missed now, not after the training
+    manifest = manifest_of(experiment, scale, config, data_root)
+    if not get_experiment(experiment).trained:
+        if not is_first_process():
+            return None
+        record, results = measure_untrained(
+            config, manifest, experiment, scale, directory, options, data_root
+        )
+        return _written(directory, record, results)
+    options = replace(
+        options,
+        compiled=options.compiled or size.compiled,
+        log_every_steps=size.log_every_steps,
+        save_every_steps=size.save_every_steps,
+        sample_every_steps=size.save_every_steps,
+    )
+    draw = partial(save_samples, manifest=manifest, path=directory / SAMPLES, then=on_sample)
+    trainer = Trainer(
+        config,
+        directory,
+        options,
+        data_root,
+        on_sample=draw,
+        on_mark=partial(measure_on_the_way, manifest=manifest),
+        marks=[round(share * config.steps) for share in get_experiment(experiment).curve],
+    )
+    if trainer.fabric.is_global_zero:
+        (directory / RECORD).unlink(missing_ok=True)  # of a shorter time; the weights outgrow it
+    if trainer.fit() == UNFINISHED or not trainer.fabric.is_global_zero:
+        return None
+    record, results = measure(trainer, manifest, experiment, scale)
+    keep_halves(directory)
+    return _written(directory, record, results)
+
+
+def _written(directory: Path, record: Record, results: Mapping[str, Evaluation]) -> Record:
+    keep_measurements(directory, results)
+    save_record(record, directory / RECORD)
+    return record
+
+
+def finished_record(
+    directory: Path,
+    config: TrainConfig,
+    minutes: float | None = None,
+    data_root: str | Path | None = None,
+) -> Record | None:
+    """Returns the record in a run directory if the run has used up its steps or its minutes.
+
+    Raises:
+        InputError: the record is of other settings or photographs, or cannot be read.
+    """
+    if not (directory / RECORD).exists():
+        return None
+    record, own = load_record(directory / RECORD), portable(config.to_dict())
+    stored = with_defaults(record.config)
+    difference = changes({**stored, "steps": max(record.steps, config.steps)}, own)
+    if config.data.name not in CATALOGUE:  # the name of a folder says little about its content
+        images = load_images(config.data.name, "train", data_root)
+        if record.data["manifest_sha256"] != images.manifest_hash:
+            difference = difference or f"other photographs in {config.data.name}"
+    if difference:
+        raise InputError(
+            f"{directory} holds a finished run of other settings ({difference}). Choose another "
+            "folder, or move it away."
+        )
+    late = minutes is not None and record.train_seconds >= round(60 * minutes, 3)
+    return record if late or record.steps >= config.steps else None
+
+
+def measure(
+    trainer: Trainer, manifest: Manifest, experiment: str, scale: str
+) -> tuple[Record, dict[str, Evaluation]]:
+    """Evaluates a trained run, raw weights and moving average, and keeps the fills of both.
+
+    Returns:
+        Its record, and the evaluations by weights, "raw" and perhaps "ema".
+    """
+    rates = [row["images_per_s"] for row in read_log(trainer.directory / "log.csv")]
+    return _measured(
+        networks_of(trainer),
+        trainer.config,
+        trainer.images,
+        manifest,
+        trainer.directory,
+        trainer.fabric.device,
+        trainer.options.progress == "bar",
+        trainer.fabric.world_size,
+        experiment=experiment,
+        scale=scale,
+        features=trainer.recipe.features_name,
+        steps=trainer.step,
+        images_seen=trainer.step * trainer.config.optim.batch_size,
+        train_seconds=round(trainer.seconds, 3),
+        images_per_s=round(median(rates), 2) if rates else 0.0,
+        curve=rows_of(read_curve(trainer.directory / CURVE)),
+        restarts=trainer.restarts,
+    )
+
+
+def measure_untrained(
+    config: TrainConfig,
+    manifest: Manifest,
+    experiment: str,
+    scale: str,
+    directory: Path,
+    options: RunOptions,
+    data_root: str | Path | None = None,
+) -> tuple[Record, dict[str, Evaluation]]:
+    """Evaluates a classical filling; result as `measure`, of 0 steps."""
+    prepare(directory)
+    return _measured(
+        {"raw": build(config.generator)},
+        config,
+        load_images(config.data.name, "train", data_root),
+        manifest,
+        directory,
+        torch.device("cpu"),  # where OpenCV computes
+        options.progress == "bar",
+        experiment=experiment,
+        scale=scale,
+        features=NO_FEATURES,
+        steps=0,
+        images_seen=0,
+        train_seconds=0.0,
+        images_per_s=0.0,
+    )
+
+
+def _measured(
+    networks: Mapping[str, Inpainter],
+    config: TrainConfig,
+    images: ImageSet,
+    manifest: Manifest,
+    directory: Path,
+    device: torch.device,
+    show: bool,
+    processes: int = 1,
+    **about: Any,
+) -> tuple[Record, dict[str, Evaluation]]:
+    """Evaluates networks, "raw" and perhaps "ema"; `about` are the record's other fields."""
+    features, masks = config.loss.features, get_experiment(about["experiment"]).masks
+    results = measure_and_keep(
+        networks,
+        manifest,
+        directory,
+        lambda network, keep: evaluate_generator(network, manifest, features, device, show, keep),
+    )
+    record = Record(
+        **about,
+        seed=config.seed,
+        config=portable(config.to_dict()),
+        data={
+            "name": images.name,
+            "split": "train",
+            "images": len(images),
+            "manifest_sha256": images.manifest_hash,
+        },
+        evaluation={
+            "name": images.name,
+            "split": "test",
+            "images": len(manifest.image_digests),
+            "pairs": len(manifest),
+            "size_px": manifest.size,
+            "manifest_sha256": manifest.hash,
+            **({"masks": masks} if masks else {}),
+        },
+        protocol=results["raw"].protocol,
+        metrics={name: rows_of(result.per_bin) for name, result in results.items()},
+        environment=environment(device) | {"processes": processes},
+        cost=cost_of(networks["raw"], manifest.size),
+    )
+    return record, results
+
+
+def cost_of(network: Inpainter, size_px: int) -> dict[str, Any]:
+    """Returns what one image of this side costs, for the record."""
+    with evaluating(network):
+        cost = cost_row(network, size_px)
+    if cost["parameters"]:
+        return cost
+    # A filling may compute outside of PyTorch, where neither products nor memory are counted.
+    return {key: cost[key] for key in ("parameters", "seconds")}

@@ -1,0 +1,154 @@
+"""Tables as pictures: rows, the differences between them, and numbers over the size of the hole."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from aotgan.errors import InputError
+from aotgan.metrics.report import ALL
+from aotgan.reproduce.figures.style import COLOURS, FAINT, INK, Drawing, house_style
+from aotgan.reproduce.tables.published import PREFIX
+from aotgan.reproduce.tables.significance import UNRESOLVED
+from aotgan.reproduce.tables.table import HIGH, LOW, Table
+
+COLOUR_OF: Mapping[str, str] = {"better": COLOURS[0], "worse": COLOURS[1], UNRESOLVED: "#888888"}
+FAR = "#888888"  # of what the paper's table does not have
+MARKERS = "osD^vP*X<>hp"
+ROW_IN = 0.26  # inches
+
+
+def row_plot(table: Table) -> Figure:
+    """Draws the rows of a table over all pairs, a panel a metric: each seed, and their mean.
+
+    A line is the 95 % interval over three seeds or more, or the range of two.
+    """
+    frame = table.frame()
+    frame = frame[(frame["bin"] == table.whole) & frame["row"].isin(list(table.rows))]
+    at = np.arange(len(frame))[::-1]
+    with house_style():
+        figure = Drawing(figsize=(8.2, ROW_IN * len(frame) + 0.9), layout="constrained")
+        panels = figure.subplots(1, len(table.metrics), sharey=True, squeeze=False)[0]
+        for axes, metric in zip(panels, table.metrics, strict=True):
+            ends = frame[[metric.title + LOW, metric.title + HIGH]].to_numpy()
+            axes.hlines(at, ends[:, 0], ends[:, 1], color=COLOURS[0], lw=1.6)
+            for y, label in zip(at, frame["row"], strict=True):
+                values = [run.value(metric, at=table.whole) for run in table.runs_of(label)]
+                axes.plot(values, [y] * len(values), "o", ms=3.5, mfc="none", color=INK)
+            axes.plot(frame[metric.title], at, "|", ms=9, mew=2, color=COLOURS[1])
+            better = "higher" if metric.higher else "lower"
+            _finish(axes, f"{_short(metric.title)}\n{better} is better")
+        panels[0].set_yticks(at, frame["row"].map(table.titles))
+        panels[0].set_ylim(-0.6, len(frame) - 0.4)
+    return figure
+
+
+def difference_plot(table: Table, metric: str = "psnr") -> Figure:
+    """Draws what the second row of each compared pair changes.
+
+    The thick line is the 95 % interval over seeds or the range of two, the thin one the interval
+    over photographs. Where a moving average of the weights was kept, a hollow mark shows the change
+    of the final weights.
+
+    Raises:
+        InputError: no two rows of the table were run.
+    """
+    changes = [change for change in table.comparisons() if change[2].metric.key == metric]
+    if not changes:
+        raise InputError(f"table {table.name} has no two rows to compare by {metric!r} yet.")
+    at = np.arange(len(changes))[::-1]
+    with house_style():
+        figure = Drawing(figsize=(7.0, ROW_IN * len(changes) + 0.75), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0, color=FAINT, lw=1.2)
+        for y, (_, _, change) in zip(at, changes, strict=True):
+            colour = _colour(change.verdict)
+            axes.hlines(y, change.image_low, change.image_high, color=colour, lw=1)
+            axes.hlines(y, change.low, change.high, color=colour, lw=4, alpha=0.45)
+            axes.plot(change.difference, y, "o", ms=5, color=colour)
+        if len(table.weights) > 1:
+            raw = [c.difference for _, _, c in table.comparisons("raw") if c.metric.key == metric]
+            axes.plot(raw, at, "o", ms=5, mfc="none", color=INK, lw=0, label="final weights")
+        shown = changes[0][2].metric
+        side = "right" if shown.higher else "left"
+        _finish(axes, f"change of {_short(shown.title)}; better to the {side}")
+        axes.set_yticks(at, _labels([(first, second) for first, second, _ in changes]))
+        axes.set_ylim(-0.6, len(changes) - 0.4)
+        _legend(axes, {change.verdict for _, _, change in changes})
+    return figure
+
+
+def bin_plot(table: Table, metric: str = "psnr") -> Figure:
+    """Draws a metric over the size of the hole, ours beside the paper's, on one axis.
+
+    Grey are the rows that the paper does not have, and models from elsewhere.
+
+    Args:
+        table: "1".
+        metric: one that the paper prints.
+    """
+    shown = table.metric(metric)
+    frame = table.frame()
+    frame = frame[frame["bin"] != ALL]
+    at = {label: x for x, label in enumerate(dict.fromkeys(frame["bin"]))}
+    with house_style():
+        figure = Drawing(figsize=(9.6, 3.4), layout="constrained")
+        ours, paper = figure.subplots(1, 2, sharey=True)
+        markers, colours = cycle(MARKERS), cycle(COLOURS)
+        for label, group in frame.groupby("row", sort=False):
+            x = group["bin"].map(at).to_numpy()
+            values = [cell.value for cell in group[f"{PREFIX} {shown.paper}"]]
+            known = not all(map(math.isnan, values))
+            style = {
+                "color": next(colours) if known else FAR,
+                "linestyle": "-" if known else "--",
+                "marker": next(markers),
+                "ms": 4,
+                "lw": 1.2,
+            }
+            run = group[shown.title].notna().any()
+            title = table.titles[str(label)] if run else f"{label} (not run)"
+            ours.plot(x, group[shown.title], label=title, **style)
+            if known:
+                paper.plot(x, values, **style)
+        ours.set(title=f"ours, scale {table.records[0].scale}", ylabel=shown.title)
+        paper.set(title="the paper, Places2 at 512 px")
+        for axes in (ours, paper):
+            axes.set_xticks(list(at.values()), list(at))
+            axes.set_xlabel("hole")
+        names = ours.get_legend_handles_labels()
+        figure.legend(*names, loc="outside right center", fontsize=7)
+    return figure
+
+
+def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Names one row of each pair alone where all have the same other one."""
+    firsts, seconds = ({pair[at] for pair in pairs} for at in (0, 1))
+    if len(firsts) == 1 < len(pairs):
+        return [second for _, second in pairs]
+    if len(seconds) == 1 < len(pairs):
+        return [f"against {first}" for first, _ in pairs]
+    return [f"{first}  →  {second}" for first, second in pairs]
+
+
+def _legend(axes: Axes, verdicts: set[str]) -> None:
+    for verdict in sorted(verdicts):
+        axes.plot([], [], "o", color=_colour(verdict), label=verdict)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _colour(verdict: str) -> str:
+    return next(colour for word, colour in COLOUR_OF.items() if verdict.startswith(word))
+
+
+def _finish(axes: Axes, label: str) -> None:
+    axes.set_xlabel(label)
+    axes.grid(axis="y", visible=False)
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _short(title: str) -> str:
+    return title.split(",")[0]
