@@ -9,6 +9,7 @@ import typer
 from aotgan import __version__
 from aotgan.commands import batch
 from aotgan.commands.bench import bench
+from aotgan.commands.data import data
 from aotgan.commands.evaluate import evaluate
 from aotgan.commands.inpaint import inpaint
 from aotgan.commands.measure import measure
@@ -60,6 +61,7 @@ app.command("queue")(batch.queue_)
 app.command()(batch.collect)
 app.command()(batch.remeasure)
 app.add_typer(measure, name="measure")
+app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")
 app.command()(notebook)
 app.command()(bench)

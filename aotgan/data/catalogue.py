@@ -12,13 +12,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 
 from aotgan.data.images import Skipped, list_images, scan_images
+from aotgan.data.listing import Listed, State, compare, read_listing
 from aotgan.data.sources import CATALOGUE, Entry
 from aotgan.errors import InputError
-from aotgan.files import sha256_of
 
 SPLITS = ("train", "test")
 ENVIRONMENT = "AOTGAN_DATA"
@@ -36,7 +35,7 @@ class ImageSet:
     files: tuple[Path, ...]
     root: Path  # folder that holds the set
     skipped: tuple[Skipped, ...] = ()  # unreadable files that a scan left out
-    digests: dict[str, str] = field(default_factory=dict, repr=False)  # name in the set -> SHA-256
+    listed: dict[str, Listed] = field(default_factory=dict, repr=False)  # by name in the set
     source: str = ""
     licence: str = ""
     citation: str = ""
@@ -51,13 +50,14 @@ class ImageSet:
         lines = [f"{self.name}/{self.split}"]
         for file in self.files:
             name = self.name_of(file)
-            lines.append(f"{name} {self.digests.get(name) or file.stat().st_size}")
+            known = self.listed.get(name)
+            lines.append(f"{name} {known.sha256 if known else file.stat().st_size}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def name_of(self, file: Path) -> str:
         """The file's name in the set, the same on every machine."""
         if self.name == "bundled":
-            return next(name for name in self.digests if file.as_posix().endswith(name))
+            return next(name for name in self.listed if file.as_posix().endswith(name))
         return file.relative_to(self.root).as_posix()
 
 
@@ -90,24 +90,25 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
 
 
 def verify(image_set: ImageSet) -> None:
-    """Compares every file with the SHA-256 listed in the package.
+    """Compares every file with what the package lists: its bytes, or else its pixels.
 
     Raises:
         InputError: the set has no list, or files differ; the message counts and names them.
     """
-    if not image_set.digests:
+    if not image_set.listed:
         raise InputError(
             f"{image_set.name} has no list of checksums; {', '.join(_listed_names())} have one."
         )
     changed = [
         file
         for file in image_set.files
-        if sha256_of(file) != image_set.digests[image_set.name_of(file)]
+        if compare(file.read_bytes(), image_set.listed[image_set.name_of(file)]) == State.OTHER
     ]
     if changed:
         raise InputError(
             f"{len(changed)} of {len(image_set)} files of {image_set.name} differ from the "
-            f"published ones, first: {changed[0]}. Get them again from: {image_set.source}"
+            f"published ones, first: {changed[0]}. Move them away and get them again from: "
+            f"{image_set.source}"
         )
 
 
@@ -156,8 +157,8 @@ def _load_folder(name: str, split: str) -> ImageSet:
     folder = Path(name.removeprefix("folder:"))
     if not folder.is_dir():
         raise InputError(
-            f'"{name}" is neither a set nor a folder. Sets: {", ".join(CATALOGUE)}; a folder is '
-            "given by its path."
+            f'"{name}" is neither a set nor a folder. Sets: {", ".join(CATALOGUE)} (see `aotgan '
+            "data list`); a folder is given by its path."
         )
     files, skipped = scan_images(folder)
     chosen = _of_split(files, split)
@@ -169,14 +170,21 @@ def _load_folder(name: str, split: str) -> ImageSet:
     return ImageSet(f"folder:{folder.name}", split, chosen, folder, tuple(skipped))
 
 
-def _folder_of(entry: Entry, root: str | Path | None) -> Path:
+def root_of(root: str | Path | None) -> Path | None:
+    """The folder of the named sets: as given, else $AOTGAN_DATA, else None."""
     base = root if root is not None else os.environ.get(ENVIRONMENT)
-    if not base:
+    return Path(base) if base else None
+
+
+def _folder_of(entry: Entry, root: str | Path | None) -> Path:
+    base = root_of(root)
+    if base is None:
         raise InputError(
-            f'"{entry.name}" was asked for, but no data folder is known. Pass root (--data-root) '
-            f'or set {ENVIRONMENT}; "bundled" needs neither.'
+            f'"{entry.name}" was asked for, but no data folder is known. Pass root (--data-root '
+            f'ROOT) or set {ENVIRONMENT}; "bundled" needs neither. '
+            f"Expected in ROOT/{entry.folder}: {entry.expected}. {entry.remedy('ROOT')}"
         )
-    folder = Path(base) / entry.folder
+    folder = base / entry.folder
     if not folder.is_dir():
         raise InputError(_missing(entry, folder, "no such folder"))
     return folder
@@ -185,19 +193,12 @@ def _folder_of(entry: Entry, root: str | Path | None) -> Path:
 def _missing(entry: Entry, folder: Path, what: str) -> str:
     return (
         f'"{entry.name}" is not in {folder}: {what}. Expected there: {entry.expected}. '
-        f"Where to get it: {entry.source}"
+        f"{entry.remedy(str(folder.parent))}"
     )
 
 
 def _listed_names() -> list[str]:
-    return [e.name for e in CATALOGUE.values() if e.layout in ("listed", "extended")]
-
-
-def _listing(name: str) -> dict[str, str]:
-    """File name -> SHA-256, as committed in the package."""
-    table = resources.files("aotgan.data") / "manifests" / f"{name}.csv"
-    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
-    return {row["file"]: row["sha256"] for row in rows}
+    return [entry.name for entry in CATALOGUE.values() if entry.listed]
 
 
 def _made(
@@ -209,8 +210,8 @@ def _made(
 
 def _bundled(entry: Entry, split: str) -> ImageSet:
     """Files inside the scikit-image and scikit-learn packages."""
-    digests, files, root = _listing("bundled"), [], Path()
-    for name in digests:
+    listing, files, root = read_listing("bundled"), [], Path()
+    for name in listing:
         package, _, inside = name.partition("/")
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
@@ -221,15 +222,15 @@ def _bundled(entry: Entry, split: str) -> ImageSet:
             raise InputError(_missing(entry, path.parent, f"{path.name} is absent"))
         if (path.stem in BUNDLED_TEST) == (split == "test"):
             files.append(path)
-    return _made(entry, split, tuple(files), root, digests=digests)
+    return _made(entry, split, tuple(files), root, listed=listing)
 
 
 def _listed(entry: Entry, split: str, folder: Path) -> ImageSet:
     """A set whose files and checksums the package lists."""
-    digests = _listing(entry.name)
-    files = _of_split([folder / name for name in digests], split)
+    listing = read_listing(entry.name)
+    files = _of_split([folder / name for name in listing], split)
     _check_present(entry, folder, files)
-    return _made(entry, split, files, folder, digests=digests)
+    return _made(entry, split, files, folder, listed=listing)
 
 
 def _extended(entry: Entry, split: str, folder: Path) -> ImageSet:
@@ -238,15 +239,15 @@ def _extended(entry: Entry, split: str, folder: Path) -> ImageSet:
     base = CATALOGUE[entry.extends]
     files = _listed(base, split, root / base.folder).files
     if split == "train":
-        more = tuple(folder / name for name in _listing(entry.name))
+        more = tuple(folder / name for name in read_listing(entry.name))
         _check_present(entry, folder, more)
         files = tuple(file for file in files + more if file.name not in entry.left_out)
-    digests = {
-        f"{part.folder}/{name}": digest
+    listing = {
+        f"{part.folder}/{name}": listed
         for part in (base, entry)
-        for name, digest in _listing(part.name).items()
+        for name, listed in read_listing(part.name).items()
     }
-    return _made(entry, split, files, root, digests=digests)
+    return _made(entry, split, files, root, listed=listing)
 
 
 def _check_present(entry: Entry, folder: Path, files: tuple[Path, ...]) -> None:
@@ -292,8 +293,15 @@ def _openlogo(entry: Entry, split: str, folder: Path) -> ImageSet:
     return _made(entry, split, files, folder)
 
 
+def _scanned(entry: Entry, split: str, folder: Path) -> ImageSet:
+    """Every readable photograph of a folder, split by name."""
+    files, skipped = scan_images(folder)
+    return _made(entry, split, _of_split(files, split), folder, skipped=tuple(skipped))
+
+
 def _finders() -> dict[str, Callable[[Entry, str, Path], ImageSet]]:
     return {
+        "folder": _scanned,
         "listed": _listed,
         "extended": _extended,
         "numbered": _celeba_hq,

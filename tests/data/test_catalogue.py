@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 import socket
 import sys
 from importlib import resources
@@ -20,6 +21,7 @@ from aotgan.data.catalogue import (
     verify,
 )
 from aotgan.data.images import read_image
+from aotgan.data.listing import Listed, listing_of
 from aotgan.data.manifest import make_manifest
 from aotgan.errors import InputError
 
@@ -58,7 +60,9 @@ def test_bundled_photographs_need_no_root_and_are_those_listed():
 def test_every_entry_says_what_it_is():
     for name, entry in CATALOGUE.items():
         assert entry.name == name
-        assert all((entry.expected, entry.source, entry.licence, entry.citation))
+        assert all((entry.expected, entry.source, entry.licence, entry.citation, entry.used_for))
+        assert all(re.fullmatch("[0-9a-f]{40}", origin.commit) for origin in entry.origins)
+        assert bool(entry.download) != bool(entry.origins)
         if entry.stands_for and name != "masks":
             assert entry.stands_for in CATALOGUE
 
@@ -72,6 +76,8 @@ def test_listings_are_whole_checksums_and_small():
         total += len(text)
         assert rows and len({row["file"] for row in rows}) == len(rows)
         assert all(len(bytes.fromhex(row["sha256"])) == 32 for row in rows)
+        if CATALOGUE[name].making:
+            assert all(len(bytes.fromhex(row["pixels"])) == 8 for row in rows)
     assert total < 1_500_000
 
 
@@ -82,13 +88,15 @@ def test_a_missing_set_names_folder_layout_and_source(name, tmp_path):
     entry = CATALOGUE[name]
     for part in (str(tmp_path / entry.folder), entry.expected, entry.source):
         assert part in str(error.value)
+    command = f"aotgan data prepare {name} --from SOURCES --data-root {tmp_path} "
+    assert (command in str(error.value)) == bool(entry.origins)
     (tmp_path / entry.folder).mkdir()
     with pytest.raises(InputError, match=entry.extends or name):
         load(name, root=tmp_path)
 
 
 def test_without_a_root_the_error_names_the_ways_to_give_one():
-    with pytest.raises(InputError, match=r"--data-root.*AOTGAN_DATA"):
+    with pytest.raises(InputError, match=r"--data-root.*AOTGAN_DATA.*data prepare faces --from"):
         load("faces")
 
 
@@ -213,7 +221,8 @@ def test_changed_and_missing_files_of_a_listed_set_are_found(tmp_path, stand_in_
 
 
 def test_photographs_missing_from_a_package_are_named(monkeypatch):
-    monkeypatch.setattr("aotgan.data.catalogue._listing", lambda _: {"skimage/data/cat.png": ""})
+    listing = {"skimage/data/cat.png": Listed("")}
+    monkeypatch.setattr("aotgan.data.catalogue.read_listing", lambda _: listing)
     with pytest.raises(InputError, match=r"cat\.png is absent"):
         load("bundled")
 
@@ -224,6 +233,13 @@ def test_missing_packages_are_named(monkeypatch):
         load("bundled")
 
 
+def test_a_committed_list_is_that_of_its_folder(stand_in_data):
+    folder = resources.files("aotgan.data") / "manifests"
+    for name in ("imagenet-sample", "masks"):
+        committed = (folder / f"{name}.csv").read_text()
+        assert listing_of(stand_in_data / CATALOGUE[name].folder) == committed
+
+
 @pytest.mark.parametrize("name", STAND_INS)
 def test_stand_ins_are_complete_and_split_without_overlap(name, stand_in_data):
     train, test = load(name, "train", stand_in_data), load(name, "test", stand_in_data)
@@ -232,7 +248,7 @@ def test_stand_ins_are_complete_and_split_without_overlap(name, stand_in_data):
     assert {f.name for f in train.files} | {f.name for f in test.files} == on_disk
     assert not set(train.files) & set(test.files)
     assert 0.05 < len(test) / len(on_disk) < 0.15
-    few = ImageSet(name, "test", test.files[:20], test.root, digests=test.digests)
+    few = ImageSet(name, "test", test.files[:20], test.root, listed=test.listed)
     verify(few)
 
 
@@ -250,13 +266,11 @@ def test_more_scenes_are_to_train_on_and_leave_the_test_split_as_it_is(stand_in_
     kept = [file for file in base["train"].files if file.name not in left_out]
     assert more["train"].files == (*kept, *added)
     assert more["train"].manifest_hash != base["train"].manifest_hash
-    listed = more["train"].digests
-    held_out = {listed[more["test"].name_of(file)] for file in more["test"].files}
-    trained = [listed[more["train"].name_of(file)] for file in more["train"].files]
+    listed = more["train"].listed
+    held_out = {listed[more["test"].name_of(file)].sha256 for file in more["test"].files}
+    trained = [listed[more["train"].name_of(file)].sha256 for file in more["train"].files]
     assert not held_out & set(trained) and len(set(trained)) == len(trained)
-    verify(
-        ImageSet("scenes-more", "train", tuple(added[::100]), more["train"].root, digests=listed)
-    )
+    verify(ImageSet("scenes-more", "train", tuple(added[::100]), more["train"].root, listed=listed))
 
 
 def test_more_scenes_need_the_scenes_beside_them(tmp_path, stand_in_data):
