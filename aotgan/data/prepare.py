@@ -214,7 +214,7 @@ def make_file(path: Path, making: Making, hole: str = "white") -> bytes:
     """
     file = io.BytesIO()
     if making.mask:
-        Image.fromarray(read_mask(path, hole)).save(file, "PNG", optimize=True)
+        Image.fromarray(read_mask(path, hole=hole)).save(file, "PNG", optimize=True)
         return file.getvalue()
     with open_image(path) as source:
         comment = source.info.get("comment", b"")  # a JPEG's, which Pillow keeps
