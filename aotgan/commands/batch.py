@@ -105,6 +105,7 @@ def status(
     ] = False,
 ) -> None:
     """Says how far a batch has come, whoever runs it: runs done, running, time left."""
+    from aotgan.files import check_folder
     from aotgan.reproduce.runs.batch import each, make_batch, overview
     from aotgan.reproduce.runs.queue import make_queue
 
@@ -113,6 +114,7 @@ def status(
         print("\n".join(each(batch)))
     else:
         batch = make_batch(scale, experiments.split(","), numbers_of(seeds), out, data)
+        check_folder("runs of this scale are looked for in", out / scale)
     print(overview(batch))
 
 

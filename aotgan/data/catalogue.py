@@ -35,6 +35,7 @@ class ImageSet:
     files: tuple[Path, ...]
     root: Path  # folder that holds the set
     skipped: tuple[Skipped, ...] = ()  # unreadable files that a scan left out
+    scanned: int = 0  # readable files that it found, of both splits
     listed: dict[str, Listed] = field(default_factory=dict, repr=False)  # by name in the set
     source: str = ""
     licence: str = ""
@@ -53,6 +54,22 @@ class ImageSet:
             known = self.listed.get(name)
             lines.append(f"{name} {known.sha256 if known else file.stat().st_size}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
+    def found(self) -> int:
+        """Readable files of both splits, where the set was scanned; else those of this one."""
+        return self.scanned or len(self)
+
+    def facts(self) -> dict[str, object]:
+        """What a record says of the set: counts, hash, and what could not be read and why."""
+        left_out = {skipped.path.name: skipped.reason for skipped in self.skipped}
+        return {
+            "name": self.name,
+            "split": self.split,
+            "images": len(self),
+            "manifest_sha256": self.manifest_hash,
+            **({"left_out": left_out} if left_out else {}),
+        }
 
     def name_of(self, file: Path) -> str:
         """The file's name in the set, the same on every machine."""
@@ -154,7 +171,7 @@ def _of_split(files: list[Path], split: str) -> tuple[Path, ...]:
 
 
 def _load_folder(name: str, split: str) -> ImageSet:
-    folder = Path(name.removeprefix("folder:"))
+    folder = Path(name.removeprefix("folder:")).expanduser()
     if not folder.is_dir():
         raise InputError(
             f'"{name}" is neither a set nor a folder. Sets: {", ".join(CATALOGUE)} (see `aotgan '
@@ -167,7 +184,7 @@ def _load_folder(name: str, split: str) -> ImageSet:
             f"{folder}: none of its {len(files)} images falls into the {split} split (by file "
             "name, one in ten is for testing). Add images."
         )
-    return ImageSet(f"folder:{folder.name}", split, chosen, folder, tuple(skipped))
+    return ImageSet(f"folder:{folder.name}", split, chosen, folder, tuple(skipped), len(files))
 
 
 def root_of(root: str | Path | None) -> Path | None:
@@ -296,7 +313,14 @@ def _openlogo(entry: Entry, split: str, folder: Path) -> ImageSet:
 def _scanned(entry: Entry, split: str, folder: Path) -> ImageSet:
     """Every readable photograph of a folder, split by name."""
     files, skipped = scan_images(folder)
-    return _made(entry, split, _of_split(files, split), folder, skipped=tuple(skipped))
+    return _made(
+        entry,
+        split,
+        _of_split(files, split),
+        folder,
+        skipped=tuple(skipped),
+        scanned=len(files),
+    )
 
 
 def _finders() -> dict[str, Callable[[Entry, str, Path], ImageSet]]:

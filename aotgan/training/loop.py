@@ -32,6 +32,7 @@ from aotgan.training.devices import (
     start_fabric,
 )
 from aotgan.training.log import Interrupt, LossLog, Progress
+from aotgan.training.photographs import check_same, remarks
 from aotgan.training.recipe import make_recipe
 from aotgan.training.schedule import size_changes
 
@@ -80,6 +81,7 @@ class Trainer:
         self.on_sample, self.on_mark, self.marks = on_sample, on_mark, frozenset(marks)
         check_processes(config, self.options)
         self.images = load_images(config.data.name, "train", data_root)
+        notes = remarks(self.images, config.data.size_px)
         self.samples = self._samples()
         prepare(self.directory)
         self.fabric = start_fabric(config, self.options)
@@ -90,6 +92,9 @@ class Trainer:
         self.log = LossLog(self.directory / "log.csv")
         if (self.directory / STATE).exists():
             self._resume()
+        if self.fabric.is_global_zero:
+            for note in notes:
+                print(note, file=sys.stderr)
 
     def fit(self) -> str:
         """Trains until the steps or the minutes are used up, or until an interrupt.
@@ -151,6 +156,7 @@ class Trainer:
         """Everything that the rest of the run depends on."""
         return {
             "config": self.config.to_dict(),
+            "data": self.images.facts(),
             "step": self.step,
             "seconds": self.seconds,
             "restarts": self.restarts,
@@ -210,6 +216,7 @@ class Trainer:
                 "whose stages or learning rates follow the share that is done. Choose another "
                 "directory."
             )
+        check_same(state.get("data"), self.images, self.directory)
         # the networks, then where the run stood; the log loses what came after the state
         self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:

@@ -1,6 +1,5 @@
 """A batch of runs: what is finished stays, what fails stops nothing, what is late goes on."""
 
-import os
 import sys
 import time
 
@@ -13,6 +12,7 @@ from aotgan.reproduce.runs.batch import Job, make_batch, overview, run_batch
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.record import load_record
 from aotgan.training.loop import RunOptions
+from aotgan.training.running import running
 
 QUICK = RunOptions(device="cpu", workers=0, progress="none")
 NAMES = ["rates-1", "rates-2"]
@@ -111,9 +111,9 @@ def test_the_overview_counts_what_lies_there(batch):
         text = "".join(f"{step},{300 * step}\n" for step in range(1, rows + 1))
         log.write_text("step,seconds\n" + text)
     (batch.directory(batch.jobs[0]) / "record.json").write_text("{}")
-    old = time.time() - 1000
-    os.utime(batch.directory(batch.jobs[2]) / "log.csv", (old, old))
-    assert overview(batch) == "1 of 4 runs done, 2 running, about 25 min of training left"
+    with running(batch.directory(batch.jobs[1])), running(batch.directory(batch.jobs[2])):
+        assert overview(batch) == "1 of 4 runs done, 2 running, about 25 min of training left"
+    assert overview(batch) == "1 of 4 runs done, 0 running, about 50 min of training left"
 
 
 def test_records_name_the_run_that_made_them(batch):

@@ -17,10 +17,10 @@ from aotgan.reproduce.runs.scales import make_config
 from aotgan.training.config import TrainConfig
 from aotgan.training.devices import RunOptions
 from aotgan.training.log import read_log
+from aotgan.training.running import is_running
 from aotgan.training.schedule import size_changes
 
 LOG = "log.csv"
-SILENT_S = 180.0  # a run whose log has not grown for so long is not running
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def overview(batch: Batch) -> str:
     """Says how many runs are done and running, and how long the others take at this pace."""
     done = batch.done()
     rest = [job for job in batch.jobs if job not in done]
-    running = [job for job in rest if is_running(batch, job)]
+    running = [job for job in rest if is_running(batch.directory(job))]
     text = f"{len(done)} of {len(batch.jobs)} runs done, {len(running)} running"
     paces = {job: pace for job in batch.jobs if (pace := _pace(batch, job)) > 0}
     if not rest or not paces:
@@ -172,16 +172,10 @@ def each(batch: Batch) -> list[str]:
     for job in batch.jobs:
         config = _config(batch, job)
         size = config.optim.batch_size
-        state = "done" if job in done else "running" if is_running(batch, job) else ""
+        state = "done" if job in done else "running" if is_running(batch.directory(job)) else ""
         images = f"{_steps_done(batch, job) * size:,} of {config.steps * size:,}"
         lines.append(f"{str(job):32} {images if config.steps else '':>20} {state}".rstrip())
     return lines
-
-
-def is_running(batch: Batch, job: Job) -> bool:
-    """Whether a run has been heard of lately."""
-    log = batch.directory(job) / LOG
-    return log.exists() and time.time() - log.stat().st_mtime < SILENT_S
 
 
 def _config(batch: Batch, job: Job) -> TrainConfig:

@@ -7,6 +7,7 @@ on where it stopped.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,7 @@ from aotgan.training.devices import RunOptions, check_processes, is_first_proces
 from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer, prepare
 from aotgan.training.recipe import NO_FEATURES
+from aotgan.training.running import running
 
 RECORD = "record.json"
 SAMPLES = "samples.png"
@@ -91,7 +93,6 @@ def run(
         FloatingPointError: the training diverged; see `Trainer.fit`.
     """
     options = options or RunOptions()
-    size = get_scale(scale)
     config = make_config(experiment, scale, seed, data, steps)
     directory = run_directory(out, scale, experiment, seed)
     done = finished_record(directory, config, options.minutes, data_root)
@@ -100,6 +101,22 @@ def run(
     check_processes(config, options)
     embedding_of(config.loss.features)  # its network is missed now, not after the training
     manifest = manifest_of(experiment, scale, config, data_root)
+    with running(directory) if is_first_process() else nullcontext():
+        return _run(experiment, scale, config, directory, manifest, data_root, options, on_sample)
+
+
+def _run(
+    experiment: str,
+    scale: str,
+    config: TrainConfig,
+    directory: Path,
+    manifest: Manifest,
+    data_root: str | Path | None,
+    options: RunOptions,
+    on_sample: Callable[[Trainer], None] | None,
+) -> Record | None:
+    """What `run` does where nothing is finished yet."""
+    size = get_scale(scale)
     if not get_experiment(experiment).trained:
         if not is_first_process():
             return None
@@ -250,12 +267,7 @@ def _measured(
         **about,
         seed=config.seed,
         config=portable(config.to_dict()),
-        data={
-            "name": images.name,
-            "split": "train",
-            "images": len(images),
-            "manifest_sha256": images.manifest_hash,
-        },
+        data=images.facts(),
         evaluation={
             "name": images.name,
             "split": "test",
