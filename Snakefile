@@ -35,6 +35,17 @@ unknown = sorted(set(config) - set(DEFAULTS))
 if unknown:
     raise ValueError(f"--config {unknown[0]}: unknown, choose of {', '.join(DEFAULTS)}.")
 SET = {**DEFAULTS, **config}
+for name in ("data", "data_root", "out", "figures"):  # a folder may be called 2024, or lie below ~
+    SET[name] = os.path.expanduser(str(SET[name]))
+for name in ("out", "figures"):
+    SET[name] = SET[name].rstrip("/") or "/"
+    if set("{}") & set(SET[name]):
+        raise ValueError(
+            f"{name}={SET[name]}: Snakemake takes braces for wildcards. Choose a folder without them,"
+            " or train with `aotgan reproduce`."
+        )
+if not os.path.exists("notebooks/06_train_aotgan.ipynb"):
+    raise ValueError(f"no notebooks here: run `cd {workflow.basedir} && snakemake` with your options.")
 
 
 def listed(value):

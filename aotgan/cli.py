@@ -73,6 +73,7 @@ def main() -> None:
     Status 0: done; 1: the training diverged, or a part of a batch failed; 2: bad input; 130:
     interrupted, and saved where there was something to save.
     """
+    sys.argv[1:] = [_at_home(word) for word in sys.argv[1:]]
     try:
         status = app(prog_name="aotgan", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):  # newer typer returns 130 of its own accord
@@ -85,6 +86,12 @@ def main() -> None:
         status = 1
         print(f"error: {error}", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _at_home(word: str) -> str:
+    """A path below the home folder, written out; shells leave --data-root=~/photos as it is."""
+    option, equals, path = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{os.path.expanduser(path)}" if path.startswith("~") else word
 
 
 def _one_line(error: Exception) -> str:

@@ -241,3 +241,12 @@ def test_two_processes_train_one_run_and_one_measures_it(tmp_path):
     record = load_record(directory / "record.json")
     assert record.environment["processes"] == 2 and record.steps == 3
     assert record.images_seen == 6
+
+
+@pytest.mark.parametrize("words", ["status --out=~/none", "status --out ~/none"])
+def test_the_home_folder_is_understood_wherever_a_path_is_given(
+    aotgan, monkeypatch, tmp_path, words
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, _, err = aotgan(*words.split())
+    assert status == 2 and f"{tmp_path}/none/smoke: no such folder" in err

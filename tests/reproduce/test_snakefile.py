@@ -126,3 +126,16 @@ def test_a_new_seed_leaves_the_old_run_alone(tmp_path):
     assert jobs == {"train": 1, "tables": 1, "figures": 1, "all": 1, "total": 4}
     assert "experiment=aotgan seed=1" in text
     assert "experiment=aotgan seed=0" not in text
+
+
+def test_folders_have_the_names_that_people_give_them(tmp_path):
+    text, _ = plan(
+        tmp_path, "experiments=aotgan", "data=2024", "data_root=~/sets/", f"out={tmp_path}/a é/"
+    )
+    assert "data=2024" in text and f"data_root={os.path.expanduser('~')}/sets/" in text
+    assert f"{tmp_path}/a é/smoke/aotgan/seed0/train.ipynb" in text
+
+
+def test_what_snakemake_cannot_do_is_said(tmp_path):
+    text, jobs = plan(tmp_path, "out={run}")
+    assert "Snakemake takes braces for wildcards" in text and jobs == {}
