@@ -59,21 +59,26 @@ def inpaint(
         int | None,
         typer.Option(min=1, help="Processes.", show_default="the cores, at most 4; a GPU: 1"),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Fill again what has a result.")
+    ] = False,
 ) -> None:
     """Fills the holes of pictures; known pixels stay as they are.
 
-    A mask has the name of its image, but for the ending; or there is one mask for all.
+    A mask has the name of its image, but for the ending, or that with _mask behind it; or there is
+    one mask for all.
 
     Results that are there already are left alone, so that the same command goes on where it was
     stopped. A picture that cannot be filled is named at the end, and the status is then 1.
     """
     from tqdm import tqdm
 
-    from aotgan.apply.folders import Settings, choose_format, fill_files, plan_tasks
+    from aotgan.apply.folders import Settings, fill_files
+    from aotgan.apply.tasks import choose_format, plan_tasks
 
     chosen = choose_format(images, out, file_format)
     settings = Settings(model, device, chosen, quality, grow, feather, context, precision, levels)
-    tasks, outcome = plan_tasks(images, masks, out, chosen)
+    tasks, outcome = plan_tasks(images, masks, out, chosen, overwrite)
     # one picture shows the parts of its fill, several show the pictures
     single = len(tasks) == 1
     with tqdm(

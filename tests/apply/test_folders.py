@@ -10,14 +10,8 @@ import torch
 from PIL import Image
 
 from aotgan.apply import folders
-from aotgan.apply.folders import (
-    FolderOutcome,
-    Settings,
-    Task,
-    choose_format,
-    fill_files,
-    plan_tasks,
-)
+from aotgan.apply.folders import Settings, fill_files
+from aotgan.apply.tasks import FolderOutcome, Task, choose_format, plan_tasks
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
@@ -237,3 +231,34 @@ def test_unusable_settings_are_refused_before_any_work(place, settings, workers,
     with pytest.raises(InputError, match=message):
         fill_files(tasks, Settings(**settings), outcome, workers)
     assert not (place / "out").exists() and outcome == FolderOutcome()
+
+
+@pytest.mark.parametrize("suffix", ["_mask", "-mask", "_mask001", "_MASK"])
+def test_masks_may_be_called_so_and_lie_among_the_images(place, suffix):
+    for folder in ("photos", "masks"):
+        (place / "masks/a.png").rename(place / folder / f"a{suffix}.png")
+        tasks, outcome = plan(place, "photos", folder, "out")
+        assert tasks[0].mask == place / folder / f"a{suffix}.png"
+        assert tasks[0].image == place / "photos/a.bmp"
+        assert len(outcome.failed) == (folder == "photos"), "b/c has its mask elsewhere"
+        (place / folder / f"a{suffix}.png").rename(place / "masks/a.png")
+
+
+def test_one_folder_without_masks_by_name_is_refused(place):
+    with pytest.raises(InputError, match=r"Call the mask of photo.jpg photo_mask.png"):
+        plan(place, "photos", "photos", "out")
+
+
+def test_two_masks_of_an_image_are_named(place):
+    (place / "masks/a_mask.png").write_bytes((place / "masks/a.png").read_bytes())
+    _, outcome = plan(place, "photos", "masks", "out")
+    assert "a.png and " in outcome.failed[place / "photos/a.bmp"]
+
+
+def test_what_is_there_is_filled_again_when_that_is_asked(place):
+    (place / "out").mkdir()
+    (place / "out/a.png").touch()
+    tasks, outcome = plan(place, "photos", "masks", "out")
+    assert len(tasks) == 1 and "--overwrite fills them again" in outcome.summary(Path("out"))
+    tasks, outcome = plan(place, "photos", "masks", "out", overwrite=True)
+    assert len(tasks) == 2 and "overwrite" not in outcome.summary(Path("out"))

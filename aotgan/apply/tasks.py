@@ -1,0 +1,196 @@
+"""Which pictures are to be filled: images paired with their masks, and where the results go."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aotgan.apply.saving import FORMATS, check_quality, format_of
+from aotgan.data.images import list_images
+from aotgan.errors import InputError
+
+MASK_NAME = re.compile(r"(.+)[_-]mask\d*", re.IGNORECASE)
+LEFT = " and left as they are (--overwrite fills them again)"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to fill."""
+
+    image: Path
+    mask: Path
+    destination: Path
+
+
+@dataclass
+class FolderOutcome:
+    """What became of a batch.
+
+    Attributes:
+        written: files that are new.
+        skipped: files that were there before.
+        failed: images that have no result, and why.
+        remarks: images that have one, and what is odd about them.
+        ignored: files among the images that are of no kind that can be read.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    remarks: dict[Path, str] = field(default_factory=dict)
+    ignored: list[Path] = field(default_factory=list)
+
+    def summary(self, out: Path) -> str:
+        """One line: how many of each."""
+        text = (
+            f"{out}: {len(self.written)} filled, {len(self.skipped)} there before"
+            f"{LEFT if self.skipped else ''}, {len(self.failed)} failed"
+        )
+        if not self.ignored:
+            return text
+        endings = sorted({path.suffix.lower() or "no ending" for path in self.ignored})
+        return f"{text}, {len(self.ignored)} of other kinds left out ({', '.join(endings)})"
+
+
+def choose_format(images: Path, out: Path, file_format: str | None) -> str:
+    """Returns the format of the results: that which was asked for, that of a file's name, or png.
+
+    Args:
+        images: as of `plan_tasks`.
+        out: as of `plan_tasks`.
+        file_format: one of `aotgan.apply.saving.FORMATS`, or None.
+
+    Raises:
+        InputError: an unknown format, one that contradicts the name, or a file as the folder.
+    """
+    if file_format is not None:
+        check_quality(file_format, None)
+    is_name = images.is_file() and out.suffix != "" and not out.is_dir()
+    if not is_name:
+        if out.is_file():
+            raise InputError(f"{out} is a file: give a folder for the results.")
+        return file_format or "png"
+    named = format_of(out)
+    if named is None or file_format not in (None, named):
+        raise InputError(
+            f"{out}: the ending {out.suffix} does not stand for {file_format or 'a known format'}. "
+            f"Known: {', '.join(end for kind in FORMATS.values() for end in kind.endings)}."
+        )
+    return named
+
+
+def plan_tasks(
+    images: Path, masks: Path, out: Path, file_format: str = "png", overwrite: bool = False
+) -> tuple[list[Task], FolderOutcome]:
+    """Pairs images with masks, and says where the results go.
+
+    Args:
+        images: an image file, or a folder with its sub-folders, which the results keep.
+        masks: a mask for all, or a folder where a mask has the name of its image but for the
+            ending, or that with "_mask" behind it: a/b.png or a/b_mask.png is the mask of a/b.jpg.
+            In the folder of the images themselves it has to end so.
+        out: folder of the results; of a single image also a file.
+        file_format: one of `aotgan.apply.saving.FORMATS`; decides the endings in a folder.
+        overwrite: fill again what has a result.
+
+    Returns:
+        What is to be done, and an outcome that holds what is done already (files that exist are
+        whole, and left alone) and the images that cannot be done.
+
+    Raises:
+        InputError: nothing at one of the places, or a result that would replace an image or mask.
+    """
+    # inputs below one another's folders are told apart by the places that were given
+    pictures = _find(images, "images", (masks, out))
+    choices = _find(masks, "masks", (images, out))
+    if images.is_dir() and images.resolve() == masks.resolve():
+        pictures, choices = _apart(pictures, images)
+    ending = FORMATS[file_format].endings[0]
+    named = images.is_file() and format_of(out) is not None and not out.is_dir()
+    results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
+    _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
+    # what cannot be done, or is done already, stops no other picture
+    tasks, taken = [], set[Path]()
+    outcome = FolderOutcome(
+        ignored=_unreadable(images, [path for _, path in pictures], (masks, out))
+    )
+    for name, image in pictures:
+        fitting = [
+            path for other, path in choices if masks.is_file() or name in (other, _image_of(other))
+        ]
+        if results[name] in taken:
+            outcome.failed[image] = f"{results[name]} is the result of another image, too."
+        elif results[name].exists() and not overwrite:
+            outcome.skipped.append(results[name])
+        elif len(fitting) != 1:
+            which = " and ".join(map(str, fitting)) or "none"
+            outcome.failed[image] = (
+                f"expected one mask {masks / name}.* or {name}_mask.*, found {which}."
+            )
+        else:
+            tasks.append(Task(image, fitting[0], results[name]))
+        taken.add(results[name])
+    return tasks, outcome
+
+
+def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Path]]:
+    """The images at a place, each with its name there without the ending."""
+    if place.is_file():
+        return [(place.stem, place)]
+    if not place.is_dir():
+        raise InputError(f"{what} {place}: no such file or folder. Check the path.")
+    inside = [other for other in others if _is_below(other, place)]
+    files = [
+        path for path in list_images(place) if not any(_is_below(path, other) for other in inside)
+    ]
+    if not files:
+        raise InputError(f"{what} {place}: no image in this folder. Name a folder with images.")
+    return [(path.relative_to(place).with_suffix("").as_posix(), path) for path in files]
+
+
+def _apart(
+    files: Sequence[tuple[str, Path]], folder: Path
+) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+    """Images and masks of one folder, told apart by their names."""
+    masks = [(name, path) for name, path in files if _image_of(name)]
+    if not masks:
+        raise InputError(
+            f"{folder} is the folder of the images and of the masks, and no name in it ends in "
+            "_mask. Call the mask of photo.jpg photo_mask.png, or keep masks in a folder of their "
+            "own."
+        )
+    return [item for item in files if item not in masks], masks
+
+
+def _image_of(mask: str) -> str:
+    """The name of the image that a mask called NAME_mask belongs to; "" for other names."""
+    named = MASK_NAME.fullmatch(mask)
+    return named[1] if named else ""
+
+
+def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+    """The files of a folder that are no images by their ending, hidden ones left out."""
+    if place.is_file():
+        return []
+    inside = [other for other in others if _is_below(other, place)]
+    return sorted(
+        path
+        for path in set(place.rglob("*")) - set(readable)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
+        and not any(_is_below(path, other) or path == other for other in inside)
+    )
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents
+
+
+def _check_no_input_is_replaced(results: Iterable[Path], inputs: Sequence[Path]) -> None:
+    originals = {path.resolve() for path in inputs}
+    for result in results:
+        if result.resolve() in originals:
+            raise InputError(
+                f"{result} would replace an image or mask that is read. Give another place for "
+                "the results."
+            )
