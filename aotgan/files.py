@@ -1,5 +1,6 @@
 """Files that are either whole or absent: atomic writing and content hashes."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -11,6 +12,7 @@ from typing import BinaryIO
 from aotgan.errors import InputError
 
 Content = bytes | str | Callable[[BinaryIO], object]
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a disk says while one writes
 
 
 def write_atomically(path: str | Path, data: Content) -> Path:
@@ -28,7 +30,8 @@ def write_atomically(path: str | Path, data: Content) -> Path:
         The path as it was given.
 
     Raises:
-        InputError: the folder cannot be written, or the path is a folder or a device.
+        InputError: the folder cannot be written, the disk is full, or the path is a folder or a
+            device. What was there before is kept.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
@@ -46,10 +49,31 @@ def write_atomically(path: str | Path, data: Content) -> Path:
         if mode is not None:
             temporary.chmod(mode)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if is_full(error):
+            raise full(path, error) from error
         raise
     return Path(path)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that of a disk that takes no more.
+
+    torch's and zip's writers report their own errors; what the system said is behind them.
+    """
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and is_full(cause)
+
+
+def full(path: str | Path, error: BaseException) -> InputError:
+    """Returns the error to raise where a disk takes no more of a file."""
+    return InputError(
+        f"{path} could not be written ({error}); the file from before is kept. Make room on the "
+        "disk, then give the same command again."
+    )
 
 
 def remove_leftovers(folder: Path) -> None:

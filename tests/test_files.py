@@ -1,5 +1,6 @@
 """A file is whole or absent: exceptions, kills, readers, permissions, links, folders."""
 
+import errno
 import hashlib
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from aotgan import InputError
 from aotgan.files import remove_leftovers, sha256_of, write_atomically
+from aotgan.training.log import LossLog
 
 NOBODY = 65534
 
@@ -232,3 +234,37 @@ def test_sha256(tmp_path):
     content = os.urandom(3_000_001)
     path = write_atomically(tmp_path / "x", content)
     assert sha256_of(path) == sha256_of(str(path)) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_is_one_kind_line_whatever_writes(tmp_path, wrapped):
+    path = write_atomically(tmp_path / "x", "before")
+
+    def write(file):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            if wrapped:
+                raise RuntimeError("a writer's own words") from error
+            raise
+
+    with pytest.raises(InputError, match=r"x could not be written .*kept. Make room on the disk"):
+        write_atomically(path, write)
+    assert path.read_text() == "before" and names(tmp_path) == ["x"]
+
+
+def test_other_errors_of_a_writer_stay_its_own(tmp_path):
+    def write(file):
+        raise OSError(errno.ENOENT, "no such photograph")
+
+    with pytest.raises(OSError, match="no such photograph"):
+        write_atomically(tmp_path / "x", write)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_the_table_of_losses_says_it_as_well(tmp_path):
+    (tmp_path / "log.csv").symlink_to("/dev/full")
+    log = LossLog(tmp_path / "log.csv")
+    log.rows.append({"step": 1.0})
+    with pytest.raises(InputError, match=r"log.csv could not be written"):
+        log._append({"step": 1.0})

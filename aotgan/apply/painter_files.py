@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.errors import InputError
+from aotgan.files import write_atomically
 
 PREVIEW_SIDE = 2048  # px of the longer side; keeps a message below Jupyter's 3 MB in 3 s
 PREVIEW_QUALITY = 88  # of its JPEG
@@ -202,5 +203,4 @@ def store(name: str, data: bytes) -> tuple[Path, tempfile.TemporaryDirectory[str
     """Writes an uploaded file into a folder of its own, which vanishes with the object returned."""
     folder = tempfile.TemporaryDirectory(prefix="aotgan-")
     path = Path(folder.name, Path(name.replace("\\", "/")).name or "photo")
-    path.write_bytes(data)
-    return path, folder
+    return write_atomically(path, data), folder

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from aotgan.errors import InputError
-from aotgan.files import write_atomically
+from aotgan.files import full, write_atomically
 from aotgan.models.weights import read_tensors
 
 FORMAT = "aotgan-training-state-1"
@@ -35,11 +35,8 @@ def save_state(path: str | Path, state: dict[str, Any]) -> Path:
     marked = {**state, "format": FORMAT}
     try:
         return write_atomically(path, lambda file: torch.save(marked, file))
-    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as either
-        raise InputError(
-            f"{path} could not be written ({error}); the file from before is kept. Make room on "
-            "the disk, then give the same command again."
-        ) from error
+    except RuntimeError as error:  # torch's writer swallows what the system said
+        raise full(path, error) from error
 
 
 def spare(state: dict[str, Any]) -> dict[str, Any]:

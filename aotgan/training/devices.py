@@ -3,8 +3,10 @@
 import ctypes
 import inspect
 import os
+import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from lightning.fabric.strategies.ddp import DDPStrategy
 
 PROGRESS = ("bar", "lines", "none")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # which Docker makes 64 MB large
 # of glibc's malloc.h: never map a block by itself; never shrink the heap; grow it by so many bytes
 KEEPING = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**28)}
 
@@ -72,6 +75,27 @@ def loading_processes(workers: int, device_type: str, processes: int = 1) -> int
     if workers >= 0:
         return workers
     return 2 if device_type == "cpu" else min(8, max(2, (os.cpu_count() or 1) // processes))
+
+
+def check_shared_memory(workers: int, batch_bytes: int, folder: Path = SHARED_MEMORY) -> None:
+    """Refuses loading processes whose batches do not fit where they are handed over.
+
+    Args:
+        workers: loading processes, each of which keeps two batches ready.
+        batch_bytes: of one batch.
+        folder: where Linux has its shared memory; without it there is no such limit.
+
+    Raises:
+        InputError: says how much there is, how much is needed, and the ways out.
+    """
+    if not workers or not folder.is_dir():
+        return
+    free, needed = shutil.disk_usage(folder).free, (2 * workers + 1) * batch_bytes
+    if free < needed:
+        raise InputError(
+            f"{folder} has {free >> 20} MB of shared memory free, and {workers} loading processes "
+            f"need {needed >> 20} MB. Give --workers 0, or more of it (docker run --shm-size=2g)."
+        )
 
 
 def check_processes(config: TrainConfig, options: RunOptions) -> None:

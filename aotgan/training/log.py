@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from aotgan.errors import InputError
-from aotgan.files import write_atomically
+from aotgan.files import full, write_atomically
 from aotgan.training.devices import over_processes
 
 if TYPE_CHECKING:
@@ -96,11 +96,14 @@ class LossLog:
     def _append(self, row: dict[str, float]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         first = not self.path.exists() or len(self.rows) == 1
-        with open(self.path, "w" if first else "a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if first:
-                writer.writeheader()
-            writer.writerow(row)
+        try:
+            with open(self.path, "w" if first else "a", newline="") as file:
+                writer = csv.DictWriter(file, list(row))
+                if first:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise full(self.path, error) from error
 
 
 def read_log(path: str | Path) -> list[dict[str, float]]:

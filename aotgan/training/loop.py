@@ -27,6 +27,7 @@ from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import (
     RunOptions,
     check_processes,
+    check_shared_memory,
     loading_processes,
     over_processes,
     start_fabric,
@@ -42,6 +43,7 @@ STATE = "state.pt"
 SPARE = "spare.pt"  # of an interrupted run; see `aotgan.training.checkpoint`
 WEIGHTS = "generator.safetensors"
 EMA_WEIGHTS = "generator-ema.safetensors"
+FLOAT_BYTES = 4  # of an image's three channels and its mask
 CACHE_BYTES = 2**28  # decoded photographs that each loading process keeps
 AGREE_EVERY_STEPS = 10  # several processes ask one another whether to stop
 
@@ -234,11 +236,14 @@ class Trainer:
             rank=fabric.global_rank,
             world=fabric.world_size,
         )
+        workers = loading_processes(options.workers, fabric.device.type, options.devices)
+        side = self.config.data.size_px
+        check_shared_memory(workers, batch // fabric.world_size * 4 * side**2 * FLOAT_BYTES)
         loader = DataLoader(
             self.samples,
             sampler=order,
             batch_size=batch // fabric.world_size,
-            num_workers=loading_processes(options.workers, fabric.device.type, options.devices),
+            num_workers=workers,
             pin_memory=fabric.device.type == "cuda",
             worker_init_fn=Interrupt.ignore_in_worker,
         )

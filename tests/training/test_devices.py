@@ -1,6 +1,7 @@
 """Where a run may take place, and that several processes train the run that one would."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from tolerances import SINGLE_SUM
 from aotgan.devices import find_device
 from aotgan.errors import InputError
 from aotgan.training.checkpoint import load_state, not_finite
-from aotgan.training.devices import loading_processes
+from aotgan.training.devices import check_shared_memory, loading_processes
 from aotgan.training.log import LOSSES, read_log
 from aotgan.training.loop import RunOptions, Trainer
 
@@ -151,3 +152,13 @@ def test_a_gpu_gets_more_loading_processes_than_a_cpu(monkeypatch):
     assert loading_processes(-1, "cpu") == 2
     assert [loading_processes(-1, "cuda", n) for n in (1, 4, 16)] == [8, 4, 2]
     assert [loading_processes(n, "cuda") for n in (0, 3)] == [0, 3]
+
+
+def test_too_little_shared_memory_is_said_before_the_first_batch(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=64 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    check_shared_memory(2, 1 << 20, tmp_path)
+    check_shared_memory(0, 1 << 30, tmp_path)
+    check_shared_memory(8, 1 << 30, tmp_path / "not Linux")
+    with pytest.raises(InputError, match=r"64 MB .* 8 loading processes need 544 MB. Give --work"):
+        check_shared_memory(8, 32 << 20, tmp_path)
