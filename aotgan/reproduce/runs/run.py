@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -37,8 +38,8 @@ from aotgan.reproduce.runs.record import (
     rows_of,
     save_record,
 )
-from aotgan.reproduce.runs.samples import save_samples
-from aotgan.reproduce.runs.scales import get_scale, make_config
+from aotgan.reproduce.runs.samples import Sample, read_samples, save_samples
+from aotgan.reproduce.runs.scales import CHECK_SCALE, get_scale, make_config
 from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import RunOptions, check_processes, is_first_process
 from aotgan.training.log import read_log
@@ -148,6 +149,29 @@ def _run(
     record, results = measure(trainer, manifest, experiment, scale)
     keep_halves(directory)
     return _written(directory, record, results)
+
+
+def train_briefly(experiment: str, seed: int, steps: int) -> tuple[Record, list[Sample]]:
+    """Trains and measures a row at the smallest scale, on the CPU, and leaves no files.
+
+    Args:
+        experiment: as `run`.
+        seed: as `run`.
+        steps: training steps; the few of a check say nothing about the row.
+
+    Returns:
+        Its record, and its samples, one a bin.
+
+    Raises:
+        InputError: as `run`.
+    """
+    quiet = RunOptions(device="cpu", workers=0, progress="none")
+    with TemporaryDirectory() as out:
+        record = run(experiment, CHECK_SCALE, seed, out=out, options=quiet, steps=steps)
+        if record is None:
+            raise InputError(f"the training of {experiment} was interrupted: run it again.")
+        directory = run_directory(out, CHECK_SCALE, experiment, seed)
+        return record, read_samples(directory / SAMPLES)
 
 
 def _written(directory: Path, record: Record, results: Mapping[str, Evaluation]) -> Record:

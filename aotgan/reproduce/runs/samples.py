@@ -3,16 +3,27 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from aotgan.data.images import to_tensor
+from aotgan.data.images import read_image, to_tensor
 from aotgan.data.manifest import Manifest
 from aotgan.files import write_atomically
 from aotgan.models.inpainter import Inpainter, erase, evaluating
 from aotgan.training.loop import Trainer
+
+ROWS, PADDING = 3, 2  # of the picture: masked, filled, original; px around each
+
+
+class Sample(NamedTuple):
+    """A case of a picture of samples: (S, S, 3) uint8 each."""
+
+    masked: np.ndarray
+    filled: np.ndarray
+    original: np.ndarray
 
 
 def save_samples(
@@ -57,4 +68,18 @@ def sample_grid(
     with evaluating(generator):
         filled = generator.complete(image, mask)
     rows = torch.cat([erase(image, mask, 1.0), filled, image])
-    return make_grid((rows + 1) / 2, nrow=len(cases), padding=2, pad_value=1.0).cpu()
+    return make_grid((rows + 1) / 2, nrow=len(cases), padding=PADDING, pad_value=1.0).cpu()
+
+
+def read_samples(path: str | Path) -> list[Sample]:
+    """Takes a picture of `save_samples` apart: a sample for each of its columns.
+
+    Raises:
+        InputError: no picture.
+    """
+    picture = read_image(path)
+    side = (picture.shape[0] - PADDING) // ROWS - PADDING
+    tops, lefts = (range(PADDING, end - side, side + PADDING) for end in picture.shape[:2])
+    return [
+        Sample(*(picture[top : top + side, left : left + side] for top in tops)) for left in lefts
+    ]
