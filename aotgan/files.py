@@ -129,6 +129,19 @@ def check_folder(what: str, folder: Path) -> None:
         raise InputError(f"{what} {folder}: no such folder. Check the path.")
 
 
+def near(folder: str | Path) -> Path:
+    """Returns a folder of the project, from its root or from `notebooks/` alike.
+
+    A relative path is looked for here, one folder up, and without its leading "..". Where none of
+    these is a folder, it comes back as it was given.
+    """
+    given = Path(folder)
+    if given.is_absolute():
+        return given
+    inside = Path(*given.parts[1:]) if given.parts[:1] == ("..",) else given
+    return next((path for path in (given, inside, Path("..", inside)) if path.is_dir()), given)
+
+
 def check_new(folder: Path) -> None:
     """Raises InputError if a folder that is to be filled has something in it already."""
     if folder.is_dir() and any(folder.iterdir()):

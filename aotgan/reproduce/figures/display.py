@@ -56,9 +56,10 @@ class Note:
 
 
 class Jpeg:
-    """A picture with few bytes, from a figure or an image file."""
+    """A picture with few bytes, from a figure or an image file; `alt` says what it shows."""
 
-    def __init__(self, picture: Figure | str | Path):
+    def __init__(self, picture: Figure | str | Path, alt: str = ""):
+        self.alt = alt or getattr(picture, "alt", "")
         source = io.BytesIO(png_bytes(picture)) if isinstance(picture, Figure) else picture
         buffer = io.BytesIO()
         with Image.open(source) as image:
@@ -66,8 +67,8 @@ class Jpeg:
             self.size = image.size
         self._bytes = buffer.getvalue()
 
-    def _repr_jpeg_(self) -> bytes:
-        return self._bytes
+    def _repr_jpeg_(self) -> tuple[bytes, dict[str, str]]:
+        return self._bytes, {"alt": self.alt}
 
     def __repr__(self) -> str:
         return "picture of {} x {} px".format(*self.size)

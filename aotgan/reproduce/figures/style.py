@@ -78,8 +78,14 @@ class Drawing(Figure):
     """
 
     photographic = False
+    alt = ""  # what it shows, for who does not see it
 
-    def _repr_png_(self) -> bytes | None:
+    def described(self, alt: str) -> "Drawing":
+        """Returns the figure itself, with a sentence that says what it shows."""
+        self.alt = alt
+        return self
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]] | None:
         if self.photographic:
             return None
         buffer = io.BytesIO()
@@ -87,10 +93,12 @@ class Drawing(Figure):
             image.convert("RGB").quantize(dither=Image.Dither.NONE).save(
                 buffer, "png", optimize=True
             )
-        return buffer.getvalue()
+        return buffer.getvalue(), {"alt": self.alt}
 
-    def _repr_jpeg_(self) -> bytes | None:
-        return _encoded(self, "jpeg", pil_kwargs={"quality": 85}) if self.photographic else None
+    def _repr_jpeg_(self) -> tuple[bytes, dict[str, str]] | None:
+        if not self.photographic:
+            return None
+        return _encoded(self, "jpeg", pil_kwargs={"quality": 85}), {"alt": self.alt}
 
 
 def house_style() -> Any:

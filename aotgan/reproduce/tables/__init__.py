@@ -1,6 +1,7 @@
 """Tables of the paper beside ours: from records to numbers, verdicts, files and pictures."""
 
 from aotgan.metrics.metric import Metric
+from aotgan.reproduce.tables.captions import caption
 from aotgan.reproduce.tables.published import Published, load_published
 from aotgan.reproduce.tables.results import Results
 from aotgan.reproduce.tables.rows import (
@@ -25,6 +26,7 @@ __all__ = [
     "Results",
     "Run",
     "Table",
+    "caption",
     "compare",
     "holm",
     "load_published",

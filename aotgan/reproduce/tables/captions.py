@@ -20,6 +20,13 @@ HOLES = {
 }
 
 
+ENDS = (
+    "± is half the 95 % interval: of one seed that of the mean over photographs, pairs of one "
+    "counted as correlated; of three or more, that over seeds (Student's t of their means). Of two "
+    "seeds the range stands in brackets."
+)
+
+
 def heading(scale: str, title: str = "Results") -> str:
     """Returns the title of a scale's table; a check of the pipeline says that it is one."""
     about = get_scale(scale).about
@@ -28,7 +35,7 @@ def heading(scale: str, title: str = "Results") -> str:
     return f"# {title} at scale {scale}\n\nWhat they are worth: {about}."
 
 
-def caption(records: Sequence[Record], intervals: str) -> str:
+def caption(records: Sequence[Record], intervals: str = ENDS) -> str:
     """Says what a table's numbers are: data, size, n, seeds, networks, steps, intervals, source.
 
     Args:

@@ -6,7 +6,6 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from aotgan.errors import InputError
 from aotgan.metrics.report import ALL
@@ -21,7 +20,7 @@ MARKERS = "osD^vP*X<>hp"
 ROW_IN = 0.26  # inches
 
 
-def row_plot(table: Table) -> Figure:
+def row_plot(table: Table) -> Drawing:
     """Draws the rows of a table over all pairs, a panel a metric: each seed, and their mean.
 
     A line is the 95 % interval over three seeds or more, or the range of two.
@@ -46,7 +45,7 @@ def row_plot(table: Table) -> Figure:
     return figure
 
 
-def difference_plot(table: Table, metric: str = "psnr") -> Figure:
+def difference_plot(table: Table, metric: str = "psnr") -> Drawing:
     """Draws what the second row of each compared pair changes.
 
     The thick line is the 95 % interval over seeds or the range of two, the thin one the interval
@@ -81,7 +80,7 @@ def difference_plot(table: Table, metric: str = "psnr") -> Figure:
     return figure
 
 
-def bin_plot(table: Table, metric: str = "psnr") -> Figure:
+def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
     """Draws a metric over the size of the hole, ours beside the paper's, on one axis.
 
     Grey are the rows that the paper does not have, and models from elsewhere.

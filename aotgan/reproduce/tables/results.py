@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aotgan.errors import InputError
+from aotgan.files import near
 from aotgan.reproduce.figures.display import HtmlTable, Jpeg, Note
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
-from aotgan.reproduce.runs.outputs import FIGURES, file_stem
+from aotgan.reproduce.runs.outputs import FIGURES, RECORDS, file_stem
 from aotgan.reproduce.tables import report
 from aotgan.reproduce.tables.captions import caption
 from aotgan.reproduce.tables.plots import bin_plot, difference_plot, row_plot
@@ -42,11 +43,14 @@ class Results:
 
     def __init__(self, table: str, scale: str, figures: str | Path):
         self.name, self.scale = table, scale
-        self.folder = Path(figures) / scale
+        self.folder = near(figures) / scale
         self.rows = rows_of_table(table)
         self.table = Table.load(table, self.folder)
         self.have = self.table.have if self.table else []
-        self._missing = Note(f"No row of {name_of(table)} has been run at scale {scale} yet.")
+        self._missing = Note(
+            f"No row of {name_of(table)} has been run at scale {scale} yet: there are no records in "
+            f"`{self.folder / RECORDS}`."
+        )
 
     def status(self) -> str:
         """Says which rows were run with which seeds, and how to run the others."""
@@ -84,7 +88,8 @@ class Results:
     def picture(self, name: str) -> Jpeg | Note:
         """Returns a picture of the folder, or says which runs it takes."""
         if (self.folder / name).exists():
-            return Jpeg(self.folder / name)
+            networks = ", ".join(FIGURES[name])
+            return Jpeg(self.folder / name, f"{name}: what the networks {networks} make of it")
         return Note(f"`{name}` is not drawn yet; it takes the runs {', '.join(FIGURES[name])}.")
 
     def bins(self) -> tuple[str, ...]:
@@ -138,17 +143,24 @@ class Results:
 
     def row_plot(self) -> Figure | Note:
         """Draws the rows with their seeds."""
-        return row_plot(self.table) if self.table else self._missing
+        alt = f"The rows of {name_of(self.name)}: each seed, their mean and what surrounds it"
+        return row_plot(self.table).described(alt) if self.table else self._missing
 
     def difference_plot(self, metric: str = "psnr") -> Figure | Note:
         """Draws the differences with their ends over seeds and over photographs."""
         if not self.table or not self.table.comparisons():
             return NOTHING_TO_COMPARE
-        return difference_plot(self.table, metric)
+        title = self.table.metric(metric).title
+        alt = f"What the rows of {name_of(self.name)} change in {title}, with their intervals"
+        return difference_plot(self.table, metric).described(alt)
 
     def by_bin(self, metric: str = "psnr") -> Figure | Note:
         """Draws a metric over the size of the hole, ours beside the paper's."""
-        return bin_plot(self.table, metric) if self.table else self._missing
+        if not self.table:
+            return self._missing
+        title = self.table.metric(metric).title
+        alt = f"{title} over the size of the hole, ours on the left, the paper's on the right"
+        return bin_plot(self.table, metric).described(alt)
 
     def in_words(self, first: str = "", second: str = "") -> Note:
         """Returns sentences made from the numbers, beginning with one pair of rows."""

@@ -16,18 +16,13 @@ from aotgan.files import write_atomically
 from aotgan.metrics.metric import Metric
 from aotgan.reproduce.runs.record import Record
 from aotgan.reproduce.runs.scales import CHECK_LABEL, CHECK_SCALE
-from aotgan.reproduce.tables.captions import by_experiment, caption, heading
+from aotgan.reproduce.tables.captions import ENDS, by_experiment, caption, heading
 from aotgan.reproduce.tables.runs import metrics_of
 from aotgan.reproduce.tables.significance import over_seeds
 from aotgan.reproduce.tables.text import csv, markdown, with_ends
 
 LOW, HIGH = " low", " high"
 COUNTS = {"bin": "hole", "n": "pairs", "images": "photographs", "identical": "identical"}
-ENDS = (
-    "± is half the 95 % interval: of one seed that of the mean over photographs, pairs of one "
-    "counted as correlated; of three or more, that over seeds (Student's t of their means). Of two "
-    "seeds the range stands in brackets."
-)
 
 
 def metric_table(records: Sequence[Record]) -> pd.DataFrame:
