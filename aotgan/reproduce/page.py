@@ -66,7 +66,7 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
     for name in TABLES:
         table = Table.load(name, folder)
         if table is not None:
-            yield from _of_table(table, folder)
+            yield from _of_table(table, names)
     rows = [
         f"- [{name}.csv]({name}.csv) and [how it was measured]({name}.json): {what}"
         for name, what in STUDIES.items()
@@ -77,7 +77,8 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
         yield "\n".join(rows)
 
 
-def _of_table(table: Table, folder: Path) -> Iterator[str]:
+def _of_table(table: Table, names: set[str]) -> Iterator[str]:
+    """A section; its pictures are those that the runs with these names suffice for."""
     stem, notebook = file_stem(table.name), NOTEBOOKS[table.name]
     yield f"## {name_of(table.name)}: {TITLES[table.name]}"
     yield (
@@ -88,7 +89,7 @@ def _of_table(table: Table, folder: Path) -> Iterator[str]:
     yield markdown(readable(table, elsewhere=True))
     yield "\n".join(sentences(table))
     for file in OF_TABLE.get(table.name, ()):
-        if (folder / file).exists():
+        if names.issuperset(FIGURES[file]):
             yield f"![{name_of(table.name)}: {', '.join(FIGURES[file])}]({file})"
 
 

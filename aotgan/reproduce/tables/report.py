@@ -49,7 +49,7 @@ def as_markdown(table: Table) -> str:
     for kind in table.weights[1:]:
         parts += [f"The same with the {KINDS[kind]}, {holes(table.whole).lower()}:"]
         parts += [markdown(readable(table, table.whole, kind))]
-    if table.has_paper:
+    if not table.orders().empty:
         parts += ["Order of the rows, and Kendall's tau between the paper's order and ours:"]
         parts += [markdown(readable_orders(table))]
     if table.name in COMPARISONS:
@@ -172,8 +172,9 @@ def notes_of(table: Table) -> Iterator[str]:
     """Yields what stands under a table besides what was trained and measured."""
     yield f"In brackets behind a number: our rank{' in the bin' if len(table.bins) > 1 else ''}."
     yield f"{MEANING} The interval over photographs is of these very weights, pair by pair."
-    if table.not_in_paper:
-        yield f"†: not in the paper: {', '.join(table.not_in_paper)}."
+    not_in_paper = [label for label in table.not_in_paper if label in table.rows]
+    if not_in_paper:
+        yield f"†: not in the paper: {', '.join(not_in_paper)}."
     if table.untrained:
         yield (
             f"{', '.join(table.untrained)}: not trained, so that one run stands for every seed "

@@ -151,7 +151,7 @@ def _error_over_photographs(
     if metric.compute is None:
         return _error_of_resamples(pairs, metric, weights, at)
     frames = [(a.pairs(weights), b.pairs(weights)) for a, b in pairs]
-    changes = [b[metric.key].to_numpy() - a[metric.key].to_numpy() for a, b in frames]
+    changes = [_finite(b[metric.key]) - _finite(a[metric.key]) for a, b in frames]
     shown = frames[0][0]
     inside = np.full(len(shown), True) if at == ALL else (shown["bin"] == at).to_numpy()
     values = metric.factor * np.mean(changes, axis=0)[inside]
@@ -172,6 +172,12 @@ def _error_of_resamples(
     if photographs < distances.LEAST_PHOTOGRAPHS or means.isna().any():
         return math.nan, 0
     return float(np.std(means[1:])), photographs - 1
+
+
+def _finite(values: pd.Series) -> NDArray[np.float64]:
+    """The values, NaN for the infinite PSNR of a composite equal to its original."""
+    array = values.to_numpy(dtype=np.float64)
+    return np.where(np.isfinite(array), array, math.nan)
 
 
 def _by_seed(runs: Sequence[Run], others: Sequence[Run]) -> dict[int, Run]:

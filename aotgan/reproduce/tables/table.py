@@ -145,7 +145,7 @@ class Table:
                 best = there.sort_values(metric.title + RANK, kind="stable")["row"]
                 row = {"metric": metric.title, "bin": at, "rows": len(there), "tau": tau}
                 rows.append(row | {"order": list(best)})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["metric", "bin", "rows", "tau", "order"])
 
     def costs(self) -> pd.DataFrame:
         """Returns what one image costs each row that was run, as its first seed's record says.
