@@ -8,7 +8,7 @@ from synthetic_runs import synthetic_run
 from aotgan.data.masks import RATIO_BINS, bin_label
 from aotgan.metrics.report import summarise
 from aotgan.reproduce.runs.record import rows_of
-from aotgan.reproduce.tables.significance import Run
+from aotgan.reproduce.tables.runs import Run
 
 BINS = [bin_label(bounds) for bounds in RATIO_BINS]
 OFFSETS = {"ca": 0.0, "hifill": 1.0, "aotgan": 2.0, "telea": 4.0}

@@ -1,5 +1,6 @@
 """Runs that were never trained, with measurements drawn from a seed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,32 @@ def write_run(run, folder):
     save_record(run.record, Path(folder) / "records" / f"{stem}.json")
     pairs = Path(folder) / "records" / f"{stem}-pairs.csv"
     pairs.write_text(measurements_csv(run.per_image))
+    if not run.resamples.empty:
+        resamples = Path(folder) / "records" / f"{stem}-resamples.csv"
+        resamples.write_text(measurements_csv(run.resamples))
+
+
+def write_point(run, earlier, images, folder):
+    """Writes a run, and on its curve what it was after so many images: another run's numbers."""
+    about = {"seen": images}
+    run.record.curve.extend(
+        about | {"weights": weights} | row
+        for weights, rows in earlier.record.metrics.items()
+        for row in rows
+    )
+    write_run(run, folder)
+    stem = f"{run.record.experiment}-seed{run.record.seed}"
+    points = Path(folder) / "records" / f"{stem}-curve-pairs.csv"
+    points.write_text(measurements_csv(earlier.per_image.assign(**about)))
+
+
+def resampled(run, values, kind="ema"):
+    """The run with distances of resamples, "fd" and "kd" alike; the first value is the run's."""
+    frames = [
+        pd.DataFrame({"weights": kind, "bin": at, "fd": values, "kd": values})
+        for at in ("40-50%", "all")
+    ]
+    return replace(run, resamples=pd.concat([run.resamples, *frames], ignore_index=True))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ NOTEBOOK_MODULES = {
     "apply/painter.py",
     "apply/painter_controls.py",
     "apply/study.py",
-    "reproduce/notebooks.py",
+    "reproduce/runs/notebook.py",
 }
 ONNX_MODULES = {"models/surface_onnx.py"}  # in a function that the export alone calls
 NEEDED_WITHOUT_IMPORT = {

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from aotgan.reproduce.others import load_others
 from model_runs import run_of
 from PIL import Image
 from tolerances import SINGLE_SUM
@@ -17,6 +16,7 @@ from aotgan.metrics import Embedding, protocol
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 from aotgan.reproduce.runs import evaluation
+from aotgan.reproduce.tables.elsewhere import load_elsewhere
 
 FILES = "evaluate --pred pred --real real --masks masks"
 
@@ -160,7 +160,7 @@ def test_pairs_go_out_and_their_fills_come_back(place, aotgan):
     row_of_ours = replace(
         run_of("aotgan").record, evaluation=model["evaluation"], protocol=model["protocol"]
     )
-    assert load_others(place, row_of_ours) == {"of-files": files["metrics"]}
+    assert load_elsewhere(place, row_of_ours) == {"of-files": files["metrics"]}
     originals = "--real pairs/photographs --masks pairs/masks"
     status, out, _ = aotgan(f"evaluate --pred fills {originals}")
     assert status == 0 and out.splitlines()[-1].split()[0] == "all"

@@ -15,7 +15,7 @@ from aotgan.errors import InputError
 from aotgan.reproduce.claims import arithmetic
 from aotgan.reproduce.claims.arithmetic import FID, L1, METRICS, OURS, PSNR, SSIM
 
-FILE = Path(arithmetic.__file__).with_name("published.csv")
+FILE = Path(arithmetic.__file__).parents[1] / "tables/published.csv"
 PRINTED = {
     (r["table"], r["metric"], r["setting"], r["row"]): float(r["value"])
     for r in csv.DictReader(FILE.open())

@@ -26,11 +26,9 @@ def batch(photographs, tmp_path):
 
 def test_groups_stand_for_their_experiments_and_first_seeds_come_first():
     jobs = make_batch("smoke", ["aotgan", "ablations"], [0, 1]).jobs
-    assert len(jobs) == 24 == len(set(jobs))
-    assert [job.seed for job in jobs] == [0] * 12 + [1] * 12
-    assert {job.experiment for job in jobs[1:12]} == {
-        name for name, e in EXPERIMENTS.items() if e.group == "ablations"
-    }
+    names = ["aotgan", *(name for name, e in EXPERIMENTS.items() if e.group == "ablations")]
+    assert [job.seed for job in jobs] == [0] * len(names) + [1] * len(names)
+    assert [job.experiment for job in jobs] == [*names, *names]
 
 
 def test_what_is_not_trained_is_one_job_whatever_the_seeds(photographs, tmp_path, capsys):

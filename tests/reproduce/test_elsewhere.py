@@ -4,13 +4,15 @@ import json
 import shutil
 
 import pytest
-from aotgan.reproduce.model_presentation import FAR, ModelResults
-from aotgan.reproduce.model_report import readable_models
-from aotgan.reproduce.model_tables import model_table
-from aotgan.reproduce.others import load_others
 from model_runs import run_of
 
 from aotgan.errors import InputError
+from aotgan.reproduce.tables.elsewhere import load_elsewhere
+from aotgan.reproduce.tables.plots import FAR, bin_plot
+from aotgan.reproduce.tables.report import files, readable
+from aotgan.reproduce.tables.results import Results
+from aotgan.reproduce.tables.rows import paper_rows, rows_of_table
+from aotgan.reproduce.tables.table import Table
 
 
 @pytest.fixture
@@ -32,18 +34,18 @@ def write(folder, record, **changes):
 
 
 def test_they_follow_our_rows_in_each_bin_without_rank(folder):
-    results = ModelResults("1", "laptop", folder.parent)
+    table = Table.load("1", folder)
     record = run_of("hifill").record
-    shown = readable_models("1", results.runs, "10-20%", others=results.others)
-    shown = shown.drop(index=[7, 8, 9])  # classical fillings, which were not run
-    assert len(shown) == 8 and shown["model"].tolist()[-2:] == ["AOT-GAN", "LaMa"]
-    assert shown["seeds"].tolist()[-2:] == ["1", "-"]
+    shown = readable(table, "10-20%", elsewhere=True)
+    assert shown["model"].tolist() == [table.titles[label] for label in (*table.rows, "LaMa")]
+    assert len(readable(table, "10-20%")) == len(table.rows), "only where they are asked for"
+    last = shown.iloc[-1]
     row = next(row for row in record.metrics["raw"] if row["bin"] == "10-20%")
-    half = row["psnr_high"] - row["psnr"]
-    assert shown["PSNR (dB)"].iloc[-1] == f"{row['psnr']:.2f} ± {half:.2f}"
-    assert shown["PSNR (dB)"].iloc[-2].endswith("(1)")
-    assert shown["paper: PSNR (dB)"].iloc[-1].printed == "-"
-    assert results.numbers("all").rows[-1][0] == "LaMa"
+    assert (last["model"], last["seeds"]) == ("LaMa †", "-")
+    assert last["PSNR (dB)"] == f"{row['psnr']:.2f}" and last["paper: PSNR (dB)"].printed == "-"
+    own = shown.set_index("model").loc["AOT-GAN"]
+    assert own["PSNR (dB)"].endswith("(1)") and own["seeds"] == "1"
+    assert Results("1", "laptop", folder.parent).numbers("all").rows[-1][0] == "LaMa †"
 
 
 def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path):
@@ -63,7 +65,7 @@ def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path)
         record = run_of("aotgan").record
         record.metrics["raw"] = [row | values for row in record.metrics["raw"]]
         write(folder / "others" / name, record)
-    text = ModelResults("1", "laptop", folder.parent).in_words().text
+    text = Results("1", "laptop", folder.parent).in_words().text
     between, above = (
         next(line for line in text.split("\n") if line.startswith(f"Beside the table, {name} is"))
         for name in changes
@@ -75,17 +77,25 @@ def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path)
 
 
 def test_our_ranks_files_and_drawing_of_the_paper_do_not_change(folder):
-    results = ModelResults("1", "laptop", folder.parent)
+    table = Table.load("1", folder)
     shutil.rmtree(folder / "others")
-    plain = ModelResults("1", "laptop", folder.parent)
-    assert results.others and not plain.others and results._files() == plain._files()
-    ours = model_table("1", results.runs, others=results.others)
-    ours = ours[ours["row"] != "LaMa"]
-    columns = [name for name in ours if name.endswith(" rank")]
-    assert ours[columns].equals(model_table("1", plain.runs)[columns])
-    here, paper = results.by_bin().axes
-    assert len(paper.lines) == 7 and len(here.lines) == 11
-    assert here.lines[-1].get_color() == FAR and here.lines[-1].get_label() == "LaMa"
+    plain = Table.load("1", folder)
+    assert table.elsewhere and not plain.elsewhere and files(table) == files(plain)
+    ours = table.frame()
+    ours = ours[ours["row"] != "LaMa"].reset_index(drop=True)
+    assert ours.equals(plain.frame())
+    here, paper = bin_plot(table).axes
+    assert len(paper.lines) == len(paper_rows("1"))
+    assert len(here.lines) == len(rows_of_table("1")) + 1
+    assert here.lines[-1].get_color() == FAR and here.lines[-1].get_label() == "LaMa †"
+
+
+def test_they_stand_beside_table_1_alone(write_runs, tmp_path):
+    folder = write_runs(run_of("aotgan"))
+    write(folder / "others" / "LaMa", run_of("hifill").record)
+    record = run_of("aotgan").record
+    assert list(load_elsewhere(folder, record)) == ["LaMa"]
+    assert load_elsewhere(folder, record, "2") == load_elsewhere(tmp_path, record) == {}
 
 
 @pytest.mark.parametrize(
@@ -101,11 +111,11 @@ def test_what_does_not_belong_there_is_refused(folder, changes, expected):
     record = run_of("aotgan").record
     write(folder / "others" / "LaMa", record, **changes)
     with pytest.raises(InputError, match=expected):
-        load_others(folder, record)
+        load_elsewhere(folder, record)
 
 
 def test_a_name_of_ours_is_refused(folder):
     record = run_of("aotgan").record
     write(folder / "others" / "PConv", record)
     with pytest.raises(InputError, match=r'Rename the folder, .* "PConv, authors\' weights"'):
-        load_others(folder, record)
+        load_elsewhere(folder, record)

@@ -11,6 +11,7 @@ from aotgan.reproduce.runs.batch import make_batch, run_batch
 from aotgan.reproduce.runs.experiments import EXPERIMENTS, select
 from aotgan.reproduce.runs.outputs import (
     FIGURES,
+    PAGE,
     TABLES,
     figure_files,
     record_files,
@@ -23,18 +24,17 @@ NAMES = ["residual-gated", "hm-patchgan", "sm-patchgan", "smooth", "telea-centre
 
 def test_every_ablation_together_gives_every_table_and_figure_of_section_4_7():
     names = select(["ablations"])
-    assert table_files(names) == [
-        f"table{n}.{ending}" for n in "4567" for ending in ("md", "csv", "tex")
-    ]
-    assert table_files(["fill-white"]) == [f"readings.{end}" for end in ("md", "csv", "tex")]
+    tables = [f"table{n}.{ending}" for n in "4567" for ending in ("md", "csv", "tex")]
+    assert table_files(names) == [*tables, PAGE]
+    assert table_files(["fill-white"]) == [*(f"readings.{e}" for e in ("md", "csv", "tex")), PAGE]
     models = {"figure1.png", "figure5.png"}
     assert set(figure_files(names)) == set(FIGURES) - {"readings_discriminators.png"} - models
     assert models <= set(figure_files(["aotgan", *select(["baselines"])]))
     table1 = ["table1.md", "table1.csv", "table1.tex"]
-    assert table_files(["aotgan"]) == ["aotgan.md", "aotgan.csv", *table1]
+    assert table_files(["aotgan"]) == ["aotgan.md", "aotgan.csv", *table1, PAGE]
     assert figure_files(["aotgan"]) == ["aotgan_loss_curves.png", "aotgan_fills.png"]
-    assert table_files(["aotgan-demo"]) == ["aotgan-demo.md", "aotgan-demo.csv"]
-    assert table_files(["mnps"]) == ["table2.md", "table2.csv", "table2.tex"]
+    assert table_files(["aotgan-demo"]) == ["aotgan-demo.md", "aotgan-demo.csv", PAGE]
+    assert table_files(["mnps"]) == ["table2.md", "table2.csv", "table2.tex", PAGE]
     assert figure_files(["sm-patchgan"]) == ["gate_maps.png"]
 
 

@@ -1,14 +1,16 @@
 """Tables of records with both distances: their columns, and what stands below them."""
 
 import pytest
-from aotgan.reproduce.ablation_report import as_csv, report
-from aotgan.reproduce.ablations import metrics_of_runs
-from aotgan.reproduce.model_report import model_report, models_as_csv
 from model_runs import run_of
 
-from aotgan.metrics import Embedding
-from aotgan.reproduce.tables import PIXEL, caption, markdown, metric_table, metrics_of, shown
+from aotgan.metrics import METRICS, Embedding
+from aotgan.reproduce.tables.captions import caption
 from aotgan.reproduce.tables.notes import distance_lines, weight_lines
+from aotgan.reproduce.tables.report import as_csv, as_markdown
+from aotgan.reproduce.tables.runs import metrics_of
+from aotgan.reproduce.tables.summary import ENDS, metric_table, shown
+from aotgan.reproduce.tables.table import Table
+from aotgan.reproduce.tables.text import markdown
 
 FD, KD = (f"{kind} distance, EfficientNet-Lite0 features" for kind in ("Frechet", "Kernel"))
 PAPER = {"perceptual": 0.1, "style": 250.0, "objective": "paper"}
@@ -40,18 +42,19 @@ def measured(make_run, protocol):
 
 def test_both_distances_are_columns_named_after_the_protocol_with_their_intervals(measured):
     record = measured("aotgan").record
-    assert [metric.title for metric in metrics_of(record)[len(PIXEL) :]] == [FD, KD]
+    own = [metric.title for metric in METRICS if metric.title and not metric.described]
+    assert [metric.title for metric in metrics_of(record)] == [*own, FD, KD]
     table = metric_table([record])
     assert table[f"{FD} low"].tolist() == [4.5, 4.5] and table[f"{KD} high"].tolist()[0] == 0.28125
-    text = markdown(shown(table, metrics_of(record)))
+    text = markdown(shown([record]))
     assert "5.00 ± 0.50" in text and "0.250 ± 0.031" in text
 
 
 def test_a_frechet_distance_of_too_few_pairs_is_a_dash_with_its_reason(measured):
     record = measured("aotgan", fd=None).record
-    text = markdown(shown(metric_table([record]), metrics_of(record)))
+    text = markdown(shown([record]))
     assert "| - | 0.250 ± 0.031 |" in text
-    told = caption([record])
+    told = caption([record], ENDS)
     assert f'{FD}: not FID, and comparable with no FID; small samples inflate it, and "-" ' in told
     assert "no more pairs than the 240 features" in told
     assert f"{KD}: unbiased, so that values of different numbers of pairs can be compared" in told
@@ -60,20 +63,24 @@ def test_a_frechet_distance_of_too_few_pairs_is_a_dash_with_its_reason(measured)
 
 def test_tables_of_the_paper_have_a_kernel_distance_of_ours_alone(measured):
     runs = {name: [measured(name, seed) for seed in (0, 1)] for name in ("rates-1", "rates-2")}
-    assert [metric.key for metric in metrics_of_runs(runs)] == ["l1", "psnr", "ssim", "fd", "kd"]
-    text, numbers = report("4", "laptop", runs), as_csv("4", runs)
+    table = Table("4", runs)
+    assert [m.key for m in table.metrics] == ["l1", "l1_hole", "psnr", "ssim", "fd", "kd"]
+    text, numbers = as_markdown(table), as_csv(table)
     assert f"| {KD} |" in text and text.count("paper: FID") == 2
-    assert f"{KD} rank" in numbers and "Kernel distance 0.000" in text
+    assert f"{KD} rank" in numbers
     assert all(f"paper {name}" in numbers for name in ("L1_1e-2", "PSNR_dB", "SSIM", "FID"))
     assert numbers.splitlines()[0].count("paper ") == 4
     orders = text.split("Kendall's tau")[1].split("What the second")[0]
     assert FD in orders and KD not in orders, "no order of the paper's to compare with"
+    change = next(c for *_, c in table.comparisons() if c.metric.key == "kd")
+    assert change.metric.name == "Kernel distance" and change.metric.title == KD
 
 
 def test_tables_of_models_have_it_by_bin(measured):
-    runs = {name: [measured(name, 0, None, of=run_of)] for name in ("ca", "aotgan")}
-    text, numbers = model_report("1", "laptop", runs), models_as_csv("1", runs)
-    assert text.count("| 0.250 ± 0.031 (1.5) |") == 14
+    table = Table("1", {name: [measured(name, 0, None, of=run_of)] for name in ("ca", "aotgan")})
+    text, numbers = as_markdown(table), as_csv(table)
+    shown_in = len(table.bins) + 1  # and all bins together of the final weights
+    assert text.count("| 0.250 (1.5) |") == 2 * shown_in, "of one seed no ends"
     assert "Relative improvement" not in text and f"{KD} low" in numbers
 
 
@@ -93,7 +100,7 @@ def test_weights_that_are_not_the_papers_are_told_once_for_all_that_have_them(me
     bare = measured("ca", loss=TRAINED | {"objective": "published"})
     object.__setattr__(bare.record, "features", "none")
     assert told(measured("aotgan", loss=PAPER), bare) == []
-    assert told(ours[0])[0] in caption([ours[0].record])
+    assert told(ours[0])[0] in caption([ours[0].record], ENDS)
 
 
 def test_records_without_a_kernel_distance_keep_their_caption(make_run):

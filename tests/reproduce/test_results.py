@@ -5,15 +5,17 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from aotgan.reproduce.ablation_report import write_ablations
-from aotgan.reproduce.ablations import load_runs, rows_of_table
-from aotgan.reproduce.presentation import NOTHING_TO_COMPARE, TableResults
+from model_runs import classical_run, run_of
 from PIL import Image
 
 from aotgan.errors import InputError
-from aotgan.reproduce.figures.display import Jpeg, Note, Table
+from aotgan.reproduce.figures.display import HtmlTable, Jpeg, Note
 from aotgan.reproduce.figures.style import Drawing, image_row
 from aotgan.reproduce.runs.experiments import READINGS
+from aotgan.reproduce.tables.report import write_table
+from aotgan.reproduce.tables.results import NOTHING_TO_COMPARE, Results
+from aotgan.reproduce.tables.rows import pairs_of_table, rows_of_table
+from aotgan.reproduce.tables.significance import MEANING
 
 T7 = list(rows_of_table("7").values())
 
@@ -23,16 +25,35 @@ def table7(make_run, write_runs, tmp_path):
     """Table 7 with two seeds: HM 0.5 dB above PatchGAN, SM 0.2 dB below HM."""
     offsets = dict(zip(T7, (0.0, 0.5, 0.3), strict=True))
     write_runs(*(make_run(n, s, o + 0.02 * s) for n, o in offsets.items() for s in (0, 1)))
-    return TableResults("7", "laptop", tmp_path)
+    return Results("7", "laptop", tmp_path)
+
+
+@pytest.fixture
+def table1(write_runs, tmp_path):
+    """Table 1 with two seeds of three models."""
+    write_runs(*(run_of(name, seed) for name in ("ca", "hifill", "aotgan") for seed in (0, 1)))
+    return Results("1", "laptop", tmp_path)
 
 
 def test_a_full_table_is_told_in_numbers_pictures_and_words(table7):
-    assert table7.status().splitlines()[0] == "3 of the 3 rows have been run at this scale."
+    rows, count = rows_of_table("7"), len(T7)
+    assert (
+        table7.status().splitlines()[0]
+        == f"{count} of the {count} rows have been run at this scale."
+    )
     assert "make reproduce" not in table7.status()
-    for shown in (table7.numbers(), table7.numbers("raw"), table7.orders(), table7.differences()):
-        assert isinstance(shown, Table) and len(shown.rows) == 3 + (shown == table7.orders())
-    assert "compared experiments with two seeds or more" in table7.about().text
-    assert table7.seeds().count("seed 1") == 3
+    pairs = len(pairs_of_table("7"))
+    for shown, length in (
+        (table7.numbers(), count),
+        (table7.numbers(weights="raw"), count),
+        (table7.orders(), 4),
+        (table7.differences(), pairs),
+        (table7.differences(""), 5 * pairs),
+    ):
+        assert isinstance(shown, HtmlTable) and len(shown.rows) == length
+    assert "of two, the brackets are their range" in table7.about().text
+    assert table7.verdicts().text == MEANING and table7.have == list(rows)
+    assert table7.seeds().count("seed 1") == count
     assert re.search(r"HM-PatchGAN +seed 0 +20.5\d +19.5\d\n", table7.seeds()), "average first"
     for figure in (table7.row_plot(), table7.difference_plot(), table7.difference_plot("fd")):
         assert isinstance(figure, Drawing)
@@ -40,47 +61,89 @@ def test_a_full_table_is_told_in_numbers_pictures_and_words(table7):
 
 def test_words_say_what_the_comparisons_say(table7):
     text = table7.in_words("PatchGAN", "SM-PatchGAN").text
-    assert text.startswith("**PatchGAN → SM-PatchGAN** changes PSNR by +0.30 dB, with an interval")
-    assert "- HM-PatchGAN → SM-PatchGAN: L1 +" in text and "PSNR -0.20 (worse)" in text
+    assert text.startswith("**PatchGAN → SM-PatchGAN** changes PSNR by +0.30 dB (the mean over 2")
+    first = text.splitlines()[0]
+    assert re.search(r" seeds, \+0.\d+ to \+0.\d+ over them\): better in both seeds.$", first)
+    line = next(t for t in text.splitlines() if t.startswith("- HM-PatchGAN → SM-PatchGAN: "))
+    assert line.startswith("- HM-PatchGAN → SM-PatchGAN: worse in both seeds in L1 (+0.0")
+    assert "PSNR (-0.2" in line and line.endswith("; not resolved in Frechet distance (+0.00).")
     assert "In 12 comparisons" in text
     assert "resolved in the same direction in 7 of them, resolved in the other in 2" in text
     assert "By sign alone, resolved or not, 7 of 12 agree" in text, "no change is no agreement"
-    assert "dB (one standard deviation, 3 degrees of freedom)" in text
     assert "Not run" not in text
 
 
-def test_one_seed_of_two_rows_resolves_nothing(make_run, write_runs, tmp_path):
+def test_one_seed_speaks_of_these_weights(make_run, write_runs, tmp_path):
     write_runs(make_run(T7[0]), make_run(T7[1], offset=1.0))
-    results = TableResults("7", "laptop", tmp_path)
+    results = Results("7", "laptop", tmp_path)
     assert "EXPERIMENTS=sm-patchgan " in results.status() and "not run" in results.status()
     text = results.in_words("PatchGAN", "HM-PatchGAN").text
-    assert "changes PSNR by +1.0" in text and "other seeds could turn it round" in text
-    assert "No experiment has two seeds yet" in text
+    assert "changes PSNR by +1.0" in text and "(one seed): better for these weights." in text
     assert "Not run at scale laptop: SM-PatchGAN." in text
 
 
-def test_without_records_everything_says_so(tmp_path):
-    results = TableResults(READINGS, "laptop", tmp_path)
-    assert "EXPERIMENTS=sm-patchgan,readings " in results.status()
-    for shown in (results.numbers(), results.about(), results.orders(), results.row_plot()):
+def test_models_are_shown_by_bin_and_with_their_costs(table1):
+    assert table1.have == ["CA", "HiFill", "AOT-GAN"]
+    assert "EXPERIMENTS=baselines,classical " in table1.status()
+    assert table1.bins()[0] == "1-10%" and table1.bins()[-1] == "all"
+    assert len(table1.numbers("10-20%").rows) == len(rows_of_table("1"))
+    assert len(table1.costs().rows) == 3 and len(table1.differences("").rows) == 2 * 5
+    assert "aotgan: 1,500 steps" in table1.about().text
+
+
+def test_sentences_about_models_come_from_the_numbers(table1):
+    text = table1.in_words().text
+    assert "- AOT-GAN against CA: better in both seeds in L1 (" in text and "PSNR (+1.9" in text
+    assert "25.0% below that of the best other model here, HiFill" in text
+    assert "it is 38.60% below" in text and "the paper's digits" not in text
+    missing = [label for label in rows_of_table("1") if label not in table1.have]
+    assert f"\nNot run at scale laptop: {'; '.join(missing)}." in text
+
+
+@pytest.mark.parametrize("name", ["2", READINGS])
+def test_without_records_everything_says_so(name, tmp_path):
+    results = Results(name, "laptop", tmp_path)
+    for shown in (
+        *(results.numbers(), results.about(), results.orders(), results.row_plot()),
+        *(results.costs(), results.by_bin(), results.departures()),
+    ):
         assert isinstance(shown, Note) and "has been run at scale laptop yet" in shown.text
     assert "yet" in results.check_files() and "yet" in results.seeds()
     assert results.differences() is results.difference_plot() is NOTHING_TO_COMPARE
-    assert "Not run at scale laptop: as the text has it;" in results.in_words("a", "b").text
+    assert "has been run at scale laptop yet" in results.in_words("a", "b").text
+    assert results.bins() == () and results.verdicts().text == MEANING
     assert "takes the runs rates-2, rates-1-2-4-8" in results.picture("figure6.png").text
+    groups = {"2": "baselines,classical", READINGS: "sm-patchgan,readings"}
+    assert f"EXPERIMENTS={groups[name]} " in results.status()
+
+
+def test_one_row_alone_is_compared_with_nothing(write_runs, tmp_path):
+    write_runs(run_of("aotgan"))
+    results = Results("1", "laptop", tmp_path)
+    assert results.differences() is results.difference_plot() is NOTHING_TO_COMPARE
+    assert NOTHING_TO_COMPARE.text in results.in_words().text
+
+
+def test_classical_fillings_are_rows_as_well(write_runs, tmp_path):
+    write_runs(run_of("aotgan"), classical_run())
+    results = Results("1", "laptop", tmp_path)
+    assert "- AOT-GAN against Telea: worse for these weights in L1 (" in results.in_words().text
+    assert "- **Telea**: As OpenCV has it" in results.departures().text
+    only = Results("1", "laptop", write_runs(classical_run(), figures=tmp_path / "new").parent)
+    assert len(only.orders().rows) == 0, "the paper has no such row"
 
 
 def test_files_of_other_records_are_refused(table7, make_run, write_runs, tmp_path):
     assert table7.check_files().count("not there to compare with") == 3
-    write_ablations("laptop", load_runs(tmp_path / "laptop"), tmp_path)
+    write_table(table7.table, table7.folder)
     assert table7.check_files().count("the same") == 3
     write_runs(make_run(T7[2], 2, 0.9))
-    with pytest.raises(InputError, match="table7.md was made from other records"):
-        TableResults("7", "laptop", tmp_path).check_files()
+    with pytest.raises(InputError, match=r"table7.md was made .* aotgan collect laptop --figures"):
+        Results("7", "laptop", tmp_path).check_files()
 
 
 def test_cells_are_text_and_never_markup():
-    table = Table.of(pd.DataFrame({"a": ["<b>"], "b": [1]}))
+    table = HtmlTable.of(pd.DataFrame({"a": ["<b>"], "b": [1]}))
     assert table._repr_html_().count("<td") == 2 and "&lt;b&gt;" in table._repr_html_()
     assert repr(table) == "table of 1 rows: a, b"
 

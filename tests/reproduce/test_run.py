@@ -19,16 +19,17 @@ from aotgan.metrics import distances
 from aotgan.metrics.embedding import Embedding
 from aotgan.models.registry import build
 from aotgan.models.weights import load_generator
-from aotgan.reproduce.runs import evaluation, run
+from aotgan.reproduce.runs import evaluation
 from aotgan.reproduce.runs import run as runs
 from aotgan.reproduce.runs.curve import read_curve
 from aotgan.reproduce.runs.evaluation import evaluate_generator, evaluation_manifest
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.record import load_record
 from aotgan.reproduce.runs.remeasure import remeasure
+from aotgan.reproduce.runs.run import run
 from aotgan.reproduce.runs.samples import one_of_each_bin, sample_grid
 from aotgan.reproduce.runs.scales import SCALES
-from aotgan.reproduce.tables import caption
+from aotgan.reproduce.tables.captions import caption
 from aotgan.training.checkpoint import load_state
 from aotgan.training.loop import RunOptions
 
@@ -255,7 +256,7 @@ def test_a_record_says_on_which_masks_it_was_measured(photographs, tmp_path, mon
     monkeypatch.setitem(EXPERIMENTS, "aotgan", mixed)
     record = run("aotgan", "tiny", 0, str(photographs), tmp_path, options=QUICK)
     assert (record.config["data"]["masks"], record.evaluation["masks"]) == ("mixed", "free-form")
-    assert "and free-form masks, the same" in caption([record])
+    assert "and free-form masks, the same" in caption([record], "")
     manifest = evaluation_manifest(str(photographs), 40, "tiny")
     assert record.evaluation["manifest_sha256"] == manifest.hash
 

@@ -11,11 +11,11 @@ from aotgan.reproduce.claims.text_and_code import (
     COLUMNS,
     SOURCE,
     VERDICTS,
-    Table,
     check_differences,
     load_differences,
     readable,
 )
+from aotgan.reproduce.figures.display import HtmlTable
 from aotgan.reproduce.runs.experiments import EXPERIMENTS, READINGS
 from aotgan.training.config import DataConfig, LossConfig, OptimConfig, TrainConfig
 
@@ -155,6 +155,6 @@ def test_places_are_links_to_their_lines():
 
 
 def test_headings_are_escaped_and_the_plain_form_is_short():
-    table = Table(("a < b",), [["<b>1</b>"]])
+    table = HtmlTable(("a < b",), [["<b>1</b>"]])
     assert "a &lt; b" in table._repr_html_() and "<b>1</b>" in table._repr_html_()
     assert repr(table) == "table of 1 rows: a < b"

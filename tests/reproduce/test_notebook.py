@@ -10,7 +10,6 @@ from aotgan.reproduce.runs import notebook as notebooks
 from aotgan.reproduce.runs.notebook import (
     NotebookError,
     check_parameters,
-    main,
     parse_parameters,
     read_parameters,
     run_notebook,
@@ -151,13 +150,6 @@ def test_bad_parameters_are_refused_before_anything_is_written(write_notebook, t
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_reports_bad_input_in_one_line(write_notebook, tmp_path, no_kernel, capsys):
-    source = str(write_notebook())
-    assert main([source, str(tmp_path / "done.ipynb"), "seed=one"]) == 2
-    assert capsys.readouterr().err.startswith("error: seed='one' (str): notebook.ipynb expects")
-    assert main([source]) == 2
-
-
 @pytest.mark.notebook
 def test_a_run_leaves_one_whole_file_without_places_or_times(write_notebook, tmp_path, capsys):
     pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
@@ -194,7 +186,7 @@ def test_a_failed_run_keeps_its_copy_and_names_cell_and_error(write_notebook, tm
     assert "papermill" not in copy.metadata
     assert not destination.exists()
 
-    assert main([str(source), str(destination), "seed=0"]) == 0
+    run_notebook(source, destination, {"seed": 0})
     assert destination.exists()
     assert not (tmp_path / "done.unfinished.ipynb").exists()
 

@@ -1,12 +1,9 @@
 """Results are written with what they depend on, and read back."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import typer
 
 from aotgan.errors import InputError
 from aotgan.files import sha256_of
@@ -19,7 +16,6 @@ from aotgan.reproduce.studies.study import (
     fill_all,
     finished_weights,
     intervals,
-    print_written,
     read_result,
     write_result,
 )
@@ -99,15 +95,3 @@ def test_filling_all_masks_at_once_equals_filling_one_by_one():
         assert np.abs(filled.astype(int) - fill_bytes(network, picture, mask)).max() <= 1
         assert np.array_equal(filled[~mask], picture[~mask])
     assert not torch.is_grad_enabled() or all(p.grad is None for p in network.parameters())
-
-
-def test_commands_name_files_and_errors(capsys):
-    print_written(lambda: [Path("one.csv"), Path("one.json")])
-    assert capsys.readouterr().out == "one.csv\none.json\n"
-
-    def fail():
-        raise InputError("no run.")
-
-    with pytest.raises(typer.Exit) as stopped:
-        print_written(fail)
-    assert stopped.value.exit_code == 2 and capsys.readouterr().err == "error: no run.\n"
