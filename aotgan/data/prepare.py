@@ -19,7 +19,7 @@ from aotgan.errors import InputError
 from aotgan.files import check_writable, remove_leftovers, write_atomically
 
 SMALLEST_BOX = 4  # px; smaller boxes around logos are left out
-Tick = Callable[[], object]  # called after each file
+OnFile = Callable[[], object]  # called after each file
 
 
 def _silent() -> None:
@@ -41,7 +41,7 @@ def files_of(entry: Entry) -> dict[str, Listed]:
     return read_listing(entry.name) | boxes
 
 
-def inspect(entry: Entry, root: Path, tick: Tick = _silent) -> Counter[State]:
+def inspect(entry: Entry, root: Path, tick: OnFile = _silent) -> Counter[State]:
     """Compares each file of a listed set below a root with the published one."""
     states: Counter[State] = Counter()
     for name, listed in files_of(entry).items():
@@ -51,7 +51,7 @@ def inspect(entry: Entry, root: Path, tick: Tick = _silent) -> Counter[State]:
     return states
 
 
-def condition(entry: Entry, root: Path | None, tick: Tick = _silent) -> str:
+def condition(entry: Entry, root: Path | None, tick: OnFile = _silent) -> str:
     """Says in words whether a set is there below a root, and intact."""
     if entry.name != "bundled":
         if root is None:
@@ -89,7 +89,7 @@ def missing_sources(entry: Entry, sources: Path) -> list[Origin]:
 
 
 def prepare(
-    name: str, sources: Path, root: Path, accept: bool = False, tick: Tick = _silent
+    name: str, sources: Path, root: Path, accept: bool = False, tick: OnFile = _silent
 ) -> Report:
     """Makes a listed set; what is there already and right is kept, so that a stopped one goes on.
 

@@ -48,7 +48,7 @@ class Results:
         self.table = Table.load(table, self.folder)
         self.have = self.table.have if self.table else []
         self._missing = Note(
-            f"No row of {name_of(table)} has been run at scale {scale} yet: there are no records in "
+            f"No row of {name_of(table)} has been run at scale {scale} yet: no records are in "
             f"`{self.folder / RECORDS}`."
         )
 
