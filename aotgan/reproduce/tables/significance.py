@@ -29,8 +29,8 @@ MEANING = (
     "seeds or more; in both seeds: two trainings, each paired with the other row's of its seed, "
     "agree; for these weights: one training, and another could turn it round. In each case the "
     "photographs have to say so as well (p < 0.05 after Holm's correction for all comparisons of "
-    "the table; for a distance without kept resamples the seeds alone decide, three at least); else "
-    "it is not resolved."
+    "the table; for a distance without kept resamples three seeds alone decide); else it is not "
+    "resolved."
 )
 
 
