@@ -24,7 +24,7 @@ ifneq ($(shell $(PY) -c pass 2>/dev/null && cat $(VENV) 2>/dev/null),$(CURDIR))
 $(VENV): FORCE
 endif
 
-.PHONY: help reproduce test lint format lab demo lock clean FORCE
+.PHONY: help reproduce test lint format lab demo book lock clean FORCE
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -61,6 +61,10 @@ lab: $(VENV) ## open JupyterLab on the notebooks
 
 demo: $(VENV) ## open the mask painter as a page without code
 	JUPYTER_PATH=tools $(PY) -m voila notebooks/18_draw_a_mask.ipynb --Voila.config_file_paths=tools $(ARGS)
+
+book: $(VENV) ## build the notebooks and the package's reference as a site, build/book
+	$(PY) -m sphinx -W --keep-going -q -j auto -c docs -d build/doctrees . build/book
+	@echo "Open build/book/index.html in a browser; it needs no server and no connection."
 
 lock: $(VENV) ## remake requirements.lock from pyproject.toml (UPGRADE=1: with the newest versions)
 	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest --no-annotate --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock

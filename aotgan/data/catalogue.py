@@ -132,7 +132,7 @@ def verify(image_set: ImageSet) -> None:
 def logo_boxes(image_set: ImageSet) -> dict[str, list[tuple[int, int, int, int]]]:
     """Boxes around logos (section 4.8) as (left, top, width, height) in px, by file name.
 
-    Read from annotations.csv ("logos") or from Annotations/*.xml ("openlogo").
+    Read from annotations.csv ("logos") or from `Annotations/*.xml` ("openlogo").
     """
     table = image_set.root / "annotations.csv"
     boxes: dict[str, list[tuple[int, int, int, int]]] = {file.name: [] for file in image_set.files}

@@ -58,7 +58,7 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
     yield (
         f"{len(records)} runs of {len(names)} experiments, {len(trained)} of them trained, in "
         f"{hours:.0f} hours. Each number on this page comes from a record in "
-        f"[records]({RECORDS}/), which holds the configuration, hashes of data, pairs and code, "
+        f"`{RECORDS}/`, which holds the configuration, hashes of data, pairs and code, "
         "package versions, and what each metric is. `aotgan collect` wrote the page; nothing was "
         "typed in."
     )

@@ -1,7 +1,7 @@
 """The texture optimisation of MNPS: repaints a hole with patches of its surroundings.
 
 Yang et al., High-Resolution Image Inpainting Using Multi-Scale Neural Patch Synthesis, CVPR 2017.
-At one scale it minimises over the pixels of the hole
+At one scale it minimises over the pixels of the hole::
 
     E(x) = E_c + alpha E_t + beta TV
     E_c  = squared distance of x to its start, summed over the hole

@@ -243,10 +243,12 @@ def style_weight(features: str, width: int = VGG_WIDTH) -> float:
     The paper's 250 for VGG-19. For others, what `aotgan.training.balance.gradient_ratios` measures
     on an untrained generator of width 16 is to lie between 0.3 and 0.5, means over 32 photographs:
 
-    | network | weight | bundled, 64 px | 128 px | scenes, 128 px | faces, 128 px |
-    |---|---|---|---|---|---|
-    | EfficientNet-Lite0 | 1 | 0.36 | 0.35 | 0.40 | 0.40 |
-    | random VGG-19 of width 16 | 8 | 0.30 | 0.33 | 0.44 | 0.46 |
+    =========================  ======  ==============  ======  ==============  =============
+    network                    weight  bundled, 64 px  128 px  scenes, 128 px  faces, 128 px
+    =========================  ======  ==============  ======  ==============  =============
+    EfficientNet-Lite0         1       0.36            0.35    0.40            0.40
+    random VGG-19 of width 16  8       0.30            0.33    0.44            0.46
+    =========================  ======  ==============  ======  ==============  =============
 
     With 250 the style gradient would be 90 and 10 times that of L1, and nothing else be learnt.
     Gradients of the perceptual loss, whose weight of 0.1 is kept, start at 5 and at 0.7 times L1's.
