@@ -44,6 +44,7 @@ autodoc_default_options = {
 napoleon_use_ivar = True  # fields of tuples are members as well
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True  # as they are written: a path is one of this machine
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"

@@ -1,5 +1,8 @@
 """A picture of samples is taken apart into what it was made of."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from torchvision.utils import save_image
 
 from aotgan.errors import InputError
 from aotgan.models.registry import build
+from aotgan.reproduce import runs
 from aotgan.reproduce.runs.run import train_briefly
 from aotgan.reproduce.runs.samples import read_samples, sample_grid
 
@@ -45,3 +49,13 @@ def test_a_brief_training_returns_its_record_and_samples_and_leaves_nothing(tmp_
     )
     assert {picture.shape for sample in samples for picture in sample} == {(64, 64, 3)}
     assert len(samples) == 1 and list(tmp_path.iterdir()) == []  # ablations have one bin
+
+
+def test_the_wing_has_what_it_names_and_loads_it_on_first_use():
+    assert {name: getattr(runs, name) for name in runs.__all__}.keys() <= set(dir(runs))
+    with pytest.raises(AttributeError, match="no attribute 'trains'"):
+        _ = runs.trains
+    program = (
+        "import sys, aotgan.reproduce.runs as r; r.EXPERIMENTS; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
