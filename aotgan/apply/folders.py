@@ -34,7 +34,7 @@ class Settings:
     """How every picture of a batch is filled and written.
 
     Attributes:
-        model: a shipped name, a weights file, or None for the first shipped model.
+        model: a shipped name, a weights file, or None for the default.
         device: as of `aotgan.inpaint`.
         file_format: one of `aotgan.apply.saving.FORMATS`.
         quality: as of `aotgan.apply.saving.save_picture`.

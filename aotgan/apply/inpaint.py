@@ -92,8 +92,8 @@ def inpaint(
             image whose transparent part is the hole, or boxes [(left, top, right, bottom), ...] in
             px; see `aotgan.data.mask_files.read_mask`. A batch takes one mask, or (B, 1, H, W).
             Of an image with EXIF orientation, the mask is that of the image as it is displayed.
-        model: a Generator, the name of a shipped model, the path of a weights file, or None for the
-            first shipped model.
+        model: a Generator, the name of a shipped model, the path of a weights file, or None for
+            `aotgan.models.weights.DEFAULT_MODEL`.
         grow: px by which the hole grows first, in all directions: masks that end at an object's
             edge leave a rim of it. What follows speaks of the grown hole.
         feather: width in px of a band of known pixels around the hole in which the fill fades out;

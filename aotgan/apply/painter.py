@@ -98,7 +98,7 @@ class Painter(ipywidgets.VBox):
     Args:
         image: a PIL image, an array, or the path of a PNG, JPEG, WebP, BMP or TIFF file.
         model: a generator, the name of a shipped model, the path of a weights file, or None for
-            the first shipped model. The shipped ones can be chosen in the painter.
+            the default. The shipped ones can be chosen in the painter.
         grow: px by which the hole is enlarged before it is filled.
         feather: px around the hole over which the fill is blended with the photograph.
 

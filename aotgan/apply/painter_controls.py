@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets
 
 from aotgan.models.generator import Generator
-from aotgan.models.weights import shipped_models
+from aotgan.models.weights import DEFAULT_MODEL, shipped_models, shipped_name
 
 MOST_PX = 200  # of grow and feather
 
@@ -28,12 +28,14 @@ class Controls(ipywidgets.HBox):
     def __init__(self, model: AnyModel, grow: int, feather: int, actions: dict[str, Action]):
         # what is given heads the shipped models
         choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
-        if model is not None and model not in shipped_models():
+        model = DEFAULT_MODEL if model is None else model
+        shipped = shipped_name(model) if isinstance(model, str) else None
+        if shipped is None:
             label = Path(model).name if isinstance(model, str | Path) else "given generator"
             choices.insert(0, (label, model))
         self.model = ipywidgets.Dropdown(
             options=choices,
-            value=choices[0][1] if model is None else model,
+            value=shipped or model,
             description="Model",
             style={"description_width": "44px"},
             layout=ipywidgets.Layout(width="220px"),

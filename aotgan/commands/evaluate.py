@@ -239,13 +239,13 @@ def measure_model(
 ) -> tuple["Evaluation", dict[str, Any]]:
     """Returns the measurements of a model on a scale's pairs, and what these are."""
     from aotgan.metrics.exchange import PairWriter
-    from aotgan.models.weights import load_inpainter, shipped_models
+    from aotgan.models.weights import DEFAULT_MODEL, load_inpainter
     from aotgan.reproduce.runs.evaluation import evaluate_generator
 
     network = load_inpainter(model, device)
     writer = PairWriter(pairs.manifest, save_pairs, save_fills)
     result = evaluate_generator(network, pairs.manifest, pairs.features, device, keep=writer)
-    return result, pairs.about() | {"model": Path(model or shipped_models()[0]).name}
+    return result, pairs.about() | {"model": Path(model or DEFAULT_MODEL).name}
 
 
 def measure_fills(

@@ -18,11 +18,11 @@ DataRoot = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Model = Annotated[
     str | None,
-    typer.Option(help="Weights file, or a shipped model.", show_default="the first shipped"),
+    typer.Option(help="Weights file, or a shipped model.", show_default="the shipped default"),
 ]
 ModelArgument = Annotated[
     str | None,
-    typer.Argument(help="Weights file, or a shipped model.", show_default="the first shipped"),
+    typer.Argument(help="Weights file, or a shipped model.", show_default="the shipped default"),
 ]
 Scale = Annotated[str, typer.Option(help="How big: a name of `aotgan list`.")]
 Experiments = Annotated[str, typer.Option(help="Names or groups of `aotgan list`, by commas.")]

@@ -15,24 +15,31 @@ weights = typer.Typer(help="Converts and inspects weights files.", no_args_is_he
 def import_(
     source: Annotated[Path, typer.Argument(help="The authors' file.")],
     destination: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="How the names of the generator begin, in a file with several.",
+            show_default="the only one, or the moving average",
+        ),
+    ] = None,
 ) -> None:
-    """Converts the authors' generator (G0000000.pt) to safetensors, checking names and shapes."""
+    """Converts the authors' generator (G0000000.pt) to safetensors, checking names and values."""
     from aotgan.models.weights import import_released
 
-    print(f"wrote {import_released(source, destination)}")
+    print(f"wrote {import_released(source, destination, prefix)}")
 
 
 @weights.command()
 def export(
     model: Annotated[str, typer.Argument(help="Weights file, or a shipped model.")],
-    destination: Annotated[Path, typer.Argument(help="The file to write.")],
-    onnx: Annotated[
-        bool, typer.Option("--onnx", help="As ONNX, for all sizes that 4 divides.")
-    ] = False,
+    destination: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
 ) -> None:
-    """Converts a generator for other programs."""
-    if not onnx:
-        raise InputError("no format was asked for: give --onnx.")
+    """Converts a generator to ONNX for other programs, for all sizes that 4 divides."""
+    if destination.suffix != ".onnx":
+        raise InputError(
+            f"{destination}: expected a name that ends in .onnx, for example "
+            f"{destination.with_suffix('.onnx')}."
+        )
     from aotgan.models.onnx import export_onnx
 
     print(f"wrote {export_onnx(model, destination)}")
@@ -41,10 +48,11 @@ def export(
 @weights.command()
 def show(model: ModelArgument = None) -> None:
     """Prints what a weights file says of itself."""
+    from aotgan.models.file_kinds import printable
     from aotgan.models.weights import read_metadata
 
     for key, value in sorted(read_metadata(model).items()):
-        print(f"{key}: {value}")
+        print(f"{printable(key)}: {printable(value, 2000)}")
 
 
 @weights.command()

@@ -21,7 +21,7 @@ from aotgan.files import write_atomically
 from aotgan.models.generator import STRIDE, Generator
 from aotgan.models.inpainter import SURFACE, composite, erase
 from aotgan.models.surface_onnx import surface_graph, surface_operation
-from aotgan.models.weights import load_generator, read_metadata, shipped_models
+from aotgan.models.weights import DEFAULT_MODEL, load_generator, read_metadata
 
 FORMAT = "aotgan-onnx"
 OPSET = 18  # runtimes from 2023 on read it
@@ -42,8 +42,8 @@ def export_onnx(model: Generator | str | Path | None, path: str | Path) -> Path:
     `source`, and whatever facts the weights file holds, such as the terms of its data.
 
     Args:
-        model: a network, the name of a shipped model, the path of a weights file, or None for the
-            first shipped model.
+        model: a network, the name of a shipped model, the path of a weights file, or None for
+            `aotgan.models.weights.DEFAULT_MODEL`.
         path: destination, by custom ending in .onnx.
 
     Returns:
@@ -109,7 +109,7 @@ def _program(generator: Generator) -> Any:
 
 def _facts(model: str | Path | None) -> dict[str, str]:
     """What the weights file says of itself; `source` is its name if it says nothing else."""
-    name = Path(model or shipped_models()[0]).name
+    name = Path(model or DEFAULT_MODEL).name
     return {"source": name} | read_metadata(model)
 
 

@@ -5,25 +5,39 @@ file alone is enough to rebuild the network.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from aotgan.errors import InputError
+from aotgan.errors import InputError, did_you_mean
 from aotgan.files import write_atomically
+from aotgan.models.file_kinds import (
+    AGAIN,
+    PYTORCH,
+    SAFETENSORS,
+    FileKind,
+    import_command,
+    kind_of,
+    printable,
+)
 from aotgan.models.generator import Generator
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.registry import CLASSICAL, build
+from aotgan.models.released import find_generator, released_name
+from aotgan.models.skeleton import adopt, skeleton_of
+from aotgan.models.skeleton import skeleton as skeleton  # notebooks have it from here
+from aotgan.models.torch_files import read_tensors
 
 FORMAT = "aotgan-generator"
+ENDING = ".safetensors"
 SHIPPED = Path(__file__).parents[1] / "weights"
+PREFIX = "aotgan-"  # that names of shipped models may lack
+DEFAULT_MODEL = "aotgan-demo"  # what None stands for, wherever a model is asked for
 
 
 def save_generator(
@@ -37,10 +51,17 @@ def save_generator(
         metadata: further facts worth keeping with the weights (data, steps, terms). The keys
             "format" and "config" are this function's own.
     """
+    return write_atomically(path, packed(generator, metadata or {}))
+
+
+def packed(generator: Inpainter, metadata: Mapping[str, str], half: bool = False) -> bytes:
+    """Returns the content of a weights file; see `save_generator`, and for `half` also `halve`."""
     state = generator.state_dict()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    facts = {**(metadata or {}), "format": FORMAT, "config": json.dumps(generator.config)}
-    return write_atomically(path, _in_order(save(tensors, metadata=facts)))
+    if half:
+        tensors = {name: _half(value) for name, value in tensors.items()}
+    facts = {**metadata, "format": FORMAT, "config": json.dumps(generator.config)}
+    return _in_order(save(tensors, metadata=facts))
 
 
 def halve(source: str | Path, destination: str | Path) -> Path:
@@ -79,8 +100,9 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
 
     Args:
         path: a .safetensors file written by `save_generator` or `import_released`, the name of a
-            shipped model (`shipped_models`), or None for the first of these. The name of a
-            classical filling (`aotgan.models.registry.CLASSICAL`) gives that, without a file.
+            shipped model (`shipped_models`) with or without "aotgan-", or None for `DEFAULT_MODEL`.
+            The name of a classical filling (`aotgan.models.registry.CLASSICAL`) gives that, without
+            a file.
         device: where the weights go.
 
     Returns:
@@ -89,8 +111,8 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
         file are, else float32.
 
     Raises:
-        InputError: no such file, not such a file, names and shapes that do not fit, or a device
-            that this machine lacks.
+        InputError: no such file, not such a file, names and shapes that do not fit, values that
+            are not finite, or a device that this machine lacks.
     """
     if path in CLASSICAL:
         return build({"model": path}).eval()
@@ -99,10 +121,10 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path} is a safetensors file without the mark {FORMAT!r}: expected a file written by "
-            "aotgan. Import the authors' .pt file with `aotgan weights import` first."
+            f"aotgan. If it holds the authors' generator, convert it: {import_command(path)}."
         )
-    model = _skeleton_of(metadata.get("config", ""), path)
-    _adopt(model, tensors, path)
+    model = skeleton_of(metadata.get("config", ""), path, len(tensors))
+    adopt(model, tensors, path)
     try:
         return model.to(device).eval()
     except (AssertionError, RuntimeError) as error:  # torch's two ways to say that it is not there
@@ -118,95 +140,75 @@ def read_metadata(path: str | Path | None = None) -> dict[str, str]:
 
 def shipped_models() -> list[str]:
     """Names of the models inside the package, which load without a network."""
-    return sorted(file.stem for file in SHIPPED.glob("*.safetensors"))
+    return sorted(file.stem for file in SHIPPED.glob(f"*{ENDING}"))
 
 
-def import_released(source: str | Path, destination: str | Path) -> Path:
+def shipped_name(name: str) -> str | None:
+    """Returns the full name of a shipped model, of that or without "aotgan-"; None for others."""
+    return next((n for n in (name, f"{PREFIX}{name}") if n in shipped_models()), None)
+
+
+def import_released(source: str | Path, destination: str | Path, prefix: str | None = None) -> Path:
     """Converts the authors' generator file (G0000000.pt) to this package's format.
 
-    Their state-dict keys are mapped one to one (`released_name`); every name and shape is checked
-    before anything is written.
-
-    Raises:
-        InputError: not a plain state dict, or not that of their generator.
-    """
-    state = _read_released(source)
-    width = state["encoder.1.weight"].shape[0]
-    generator = _released_skeleton(width, source)
-    _adopt(generator, {name: state[released_name(name)] for name in generator.state_dict()}, source)
-    return save_generator(generator, destination, {"source": "released by the paper's authors"})
-
-
-def released_name(name: str) -> str:
-    """Maps the name of one of our parameters to the authors' name of it.
-
-    encoder.2.weight -> encoder.3.weight, middle.0.branches.3.bias -> middle.0.block03.1.bias,
-    middle.0.fuse.weight -> middle.0.fuse.1.weight, middle.0.merge.conv.bias ->
-    middle.0.gate.1.bias; the decoder's names are the same.
-    """
-    part, *rest = name.split(".")
-    if part == "encoder":
-        return f"encoder.{int(rest[0]) + 1}.{rest[1]}"
-    if part == "decoder":
-        return name
-    block, layer, *rest = rest
-    kind = rest[-1]
-    if layer == "branches":
-        return f"middle.{block}.block{int(rest[0]):02d}.1.{kind}"
-    return f"middle.{block}.{'gate' if layer == 'merge' else layer}.1.{kind}"
-
-
-def _read_released(source: str | Path) -> dict[str, Tensor]:
-    """Returns the authors' state dict, once its entries are known to be those of the generator."""
-    if not Path(source).is_file():
-        raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
-    state = read_tensors(
-        source, "a PyTorch state dict", "Expected a G*.pt; files that hold code are refused."
-    )
-    expected = {released_name(name) for name in _released_skeleton(1, source).state_dict()}
-    names = set(state) if isinstance(state, dict) else set()
-    if names != expected:
-        raise InputError(
-            f"{source} holds {len(names)} entries, {len(names & expected)} of the "
-            f"{len(expected)} that their generator has.{_hint(names)} Give the file named G*.pt."
-        )
-    if not all(isinstance(value, Tensor) and value.ndim for value in state.values()):
-        raise InputError(
-            f"{source}: some of its entries are no weights. Give the file named G*.pt."
-        )
-    return state
-
-
-def read_tensors(path: str | Path, kind: str, remedy: str) -> Any:
-    """Reads onto the CPU what torch.save wrote, and refuses files that hold code.
+    Their state-dict keys are mapped one to one (`released_name`); every name, shape and value is
+    checked before anything is written. Names may begin with what a wrapper put before them, and the
+    generator may lie in a container of other things; see `find_generator`.
 
     Args:
-        path: the file.
-        kind: what it should be, for the message.
-        remedy: the sentence of the message that says what to do.
+        source: the file, as torch.save or safetensors wrote it.
+        destination: a .safetensors file; another one of other content is not replaced.
+        prefix: with what the names of the generator to take begin, where the file has several.
+            None: the only one, or the one called a moving average.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: not such a file, not their generator, values that are not finite, or a
+            destination that cannot be used.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
+    source, destination = Path(source), Path(destination)
+    _check_destination(source, destination)
+    names = [released_name(name) for name in _released_skeleton(1, source).state_dict()]
+    begin, state = find_generator(_read_foreign(source), set(names), source, prefix)
+    generator = _released_skeleton(state["encoder.1.weight"].shape[0], source)
+    adopt(generator, {name: state[released_name(name)] for name in generator.state_dict()}, source)
+    facts = {"source": "released by the paper's authors"} | ({"prefix": begin} if begin else {})
+    data = packed(generator, facts)
+    if destination.exists() and destination.read_bytes() != data:
         raise InputError(
-            f"{path} cannot be read as {kind} ({type(error).__name__}). {remedy}"
-        ) from error
+            f"{destination} is there already and holds something else than {source}: give another "
+            "name, or move it away."
+        )
+    return write_atomically(destination, data)
+
+
+def _check_destination(source: Path, destination: Path) -> None:
+    if destination.suffix != ENDING:
+        raise InputError(
+            f"{destination}: expected a name that ends in {ENDING}, for example "
+            f"{destination.with_suffix(ENDING)}."
+        )
+    if not source.is_file():
+        raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
+    if destination.exists() and source.samefile(destination):
+        raise InputError(f"{destination} is the file to read: give another name for the result.")
+
+
+def _read_foreign(source: Path) -> Any:
+    """Reads a file of others: of torch.save, or safetensors without this package's mark."""
+    if _kind_of(source).name != SAFETENSORS:
+        return read_tensors(source, "a PyTorch state dict")
+    metadata, tensors = _read(source)
+    if metadata.get("format") == FORMAT:
+        raise InputError(
+            f"{source} is a weights file of this package already: give it where a model is asked "
+            "for."
+        )
+    return tensors
 
 
 def _half(value: Tensor) -> Tensor:
     narrow = value.half() if value.is_floating_point() else value
     return narrow if narrow.isfinite().all() else value
-
-
-def _hint(names: set[object]) -> str:
-    if "optimG" in names:
-        return " This is their optimiser file (O*.pt)."
-    if any(str(name).startswith("conv.") for name in names):
-        return " This is their discriminator (D*.pt)."
-    return ""
 
 
 def _in_order(data: bytes) -> bytes:
@@ -222,88 +224,50 @@ def _in_order(data: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[end:]
 
 
-class _NoInit(TorchFunctionMode):
-    """Leaves weights undrawn and spectral norms unestimated.
-
-    On the meta device, where nothing has numbers, both would import torch's compiler: seconds.
-    What they return has the right shape alone.
-    """
-
-    def __torch_function__(
-        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        if func in (torch.mv, torch.vdot):
-            return args[0][..., 0]
-        drawn = getattr(func, "__module__", None) == "torch.nn.init"
-        if drawn or func in (Tensor.normal_, F.normalize, Tensor.div):
-            return args[0] if args else None
-        return func(*args, **(kwargs or {}))
+def _released_skeleton(width: int, source: Path) -> Inpainter:
+    return skeleton_of(json.dumps({"variant": "released", "width": width}), source)
 
 
-def skeleton(config: Mapping[str, Any]) -> Inpainter:
-    """Makes a network without memory and without random numbers; argument as `registry.build`."""
-    with torch.device("meta"), _NoInit():
-        return build({**config})
-
-
-def _skeleton_of(config: str, source: str | Path) -> Inpainter:
-    """Makes the network of a JSON configuration that a file holds."""
+def _kind_of(path: Path) -> FileKind:
     try:
-        return skeleton(json.loads(config))
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        raise InputError(
-            f"{source}: its configuration {config!r} describes no model ({error}). The file is "
-            "damaged or was written by another version."
-        ) from error
-
-
-def _released_skeleton(width: int, source: str | Path) -> Inpainter:
-    return _skeleton_of(json.dumps({"variant": "released", "width": width}), source)
-
-
-def _adopt(generator: Inpainter, tensors: Mapping[str, Tensor], source: str | Path) -> None:
-    """Puts the tensors into a network that has none yet, once names, shapes and types fit."""
-    own = generator.state_dict()
-    if wrong := sorted(set(own) ^ set(tensors)):
-        raise InputError(f"{source}: {len(wrong)} names do not fit the network, first {wrong[0]}.")
-    for name, value in tensors.items():
-        floating = own[name].is_floating_point()  # all but the counters of batch normalisation
-        if value.shape != own[name].shape or value.is_floating_point() != floating:
-            raise InputError(
-                f"{source}: {name} is {value.dtype} of shape {tuple(value.shape)}, expected "
-                f"{'floating point' if floating else own[name].dtype} of shape "
-                f"{tuple(own[name].shape)}."
-            )
-    types = {value.dtype for value in tensors.values() if value.is_floating_point()}
-    dtype = torch.float64 if types == {torch.float64} else torch.float32
-    # copies: the file may be mapped into memory, and may change
-    copies = {
-        name: value.to(dtype if value.is_floating_point() else value.dtype, copy=True)
-        for name, value in tensors.items()
-    }
-    generator.load_state_dict(copies, assign=True)
+        return kind_of(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). Check who may.") from error
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    failure, kind = f"{path} is not a readable safetensors file", _kind_of(path)
+    if kind.name == PYTORCH:
+        raise InputError(
+            f"{failure}: it is {kind.what}. If it holds the authors' generator, convert it: "
+            f"{import_command(path)}. Of a training, give generator.safetensors beside it."
+        )
+    if kind.name != SAFETENSORS:
+        raise InputError(f"{failure}: it is {kind.what}. {kind.remedy}")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not a readable safetensors file ({error}). Expected a file written by "
-            "aotgan."
+            f"{failure}: it is cut off or damaged ({printable(str(error))}). {AGAIN}"
         ) from error
 
 
 def _resolve(path: str | Path | None) -> Path:
-    names = shipped_models()
-    if path is None and names:
-        path = names[0]
-    if isinstance(path, str) and path in names:
-        return SHIPPED / f"{path}.safetensors"
-    if path is None or not Path(path).is_file():
+    path = DEFAULT_MODEL if path is None else path
+    if isinstance(path, str) and (name := shipped_name(path)):
+        return SHIPPED / f"{name}{ENDING}"
+    if not Path(path).is_file():
+        names = shipped_models()
         raise InputError(
-            f"no weights file {path or 'given'}: give a .safetensors file or one of the shipped "
-            f"models ({', '.join(names) or 'none'})."
+            f"no weights file {path}: give a .safetensors file or one of the shipped "
+            f"models ({', '.join(names) or 'none'}).{_instead_of(Path(path), names)}"
         )
     return Path(path)
+
+
+def _instead_of(path: Path, names: list[str]) -> str:
+    """A sentence, after a space, on what else may be meant by a path that is no file."""
+    if inside := sorted(path.glob(f"*{ENDING}")) if path.is_dir() else []:
+        return f" It is a folder that holds {', '.join(map(str, inside[:3]))}: give one of these."
+    return did_you_mean(path, [*names, *(name.removeprefix(PREFIX) for name in names)])

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from aotgan.errors import InputError
 from aotgan.files import full, write_atomically
-from aotgan.models.weights import read_tensors
+from aotgan.models.torch_files import read_tensors
 
 FORMAT = "aotgan-training-state-1"
 

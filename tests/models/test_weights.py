@@ -101,18 +101,24 @@ def test_loading_draws_no_random_number_and_leaves_the_file_alone(tmp_path):
     assert torch.equal(generator.encoder[0].weight, weight)
 
 
-def test_shipped_models_load_by_name_and_the_first_without_a_name(tmp_path, monkeypatch):
+def test_shipped_models_load_by_name_and_one_of_them_without_a_name(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    with pytest.raises(InputError, match=r"no weights file given: .* shipped models \(none\)"):
+    with pytest.raises(InputError, match=r"no weights file aotgan-demo: .* models \(none\)"):
         load_generator()
-    save_generator(tiny(1), tmp_path / "b.safetensors")
-    save_generator(tiny(2), tmp_path / "a.safetensors")
-    assert weights.shipped_models() == ["a", "b"]
-    bias = {name: tiny(seed).decoder[4].weight for name, seed in (("a", 2), ("b", 1))}
-    assert torch.equal(load_generator().decoder[4].weight, bias["a"])
-    assert torch.equal(load_generator("b").decoder[4].weight, bias["b"])
-    with pytest.raises(InputError, match=r"no weights file c: .* shipped models \(a, b\)"):
-        load_generator("c")
+    seeds = {"aotgan-demo": 1, "a": 2, "aotgan-scenes": 3}
+    for name, seed in seeds.items():
+        save_generator(tiny(seed), tmp_path / f"{name}.safetensors")
+    assert weights.shipped_models() == ["a", "aotgan-demo", "aotgan-scenes"]
+    asked = {None: "aotgan-demo", "scenes": "aotgan-scenes"} | {name: name for name in seeds}
+    for name, shipped in asked.items():
+        expected = tiny(seeds[shipped]).decoder[4].weight
+        assert torch.equal(load_generator(name).decoder[4].weight, expected)
+    with pytest.raises(InputError, match=r"no weights file scene: .*Did you mean 'scenes'\?"):
+        load_generator("scene")
+
+
+def test_the_default_model_is_in_the_package():
+    assert weights.DEFAULT_MODEL in weights.shipped_models()
 
 
 def test_whatever_is_shipped_loads():
@@ -224,6 +230,7 @@ def test_damaged_released_files_are_refused_or_load_whole(tmp_path):
     content = source.read_bytes()
     for data in (content[: len(content) // 2], content[:-20], *mutations(content, 100)):
         source.write_bytes(data)
+        destination.unlink(missing_ok=True)
         try:
             import_released(source, destination)
         except InputError as error:
