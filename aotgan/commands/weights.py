@@ -58,11 +58,19 @@ def show(model: ModelArgument = None) -> None:
 @weights.command()
 def ship(
     run: Annotated[Path, typer.Argument(help="Directory of a finished run.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder of its photographs, where it has one of its own."),
+    ] = None,
+    data_root: DataRoot = None,
+    replaces: Annotated[
+        bool, typer.Option("--replaces", help="Puts it in the place of a model of this name.")
+    ] = False,
 ) -> None:
-    """Packs a run's generator into the package, with a model card made from its record."""
+    """Packs a run's generator into the package, with a card of what it is and how good it is."""
     from aotgan.reproduce.ship import ship as ship_run
 
-    for path in ship_run(run):
+    for path in ship_run(run, data=data, data_root=data_root, replaces=replaces):
         print(path.name)
 
 

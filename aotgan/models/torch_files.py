@@ -47,7 +47,8 @@ def read_tensors(path: str | Path, kind: str, remedy: str | None = None) -> Any:
         if found.name != PYTORCH:
             raise InputError(f"{failure}: it is {found.what}. {remedy or found.remedy}")
         _check_parts(Path(path), failure)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb") as file:  # of a path, torch would go by the ending
+            return torch.load(file, map_location="cpu", weights_only=True)
     except InputError:
         raise
     except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
