@@ -194,7 +194,7 @@ class AOTBlock(nn.Module):
         super().__init__()
         check_choice("residual", residual, RESIDUALS)
         check_choice("gate", gate, GATES)
-        if not all(isinstance(rate, int) and rate >= 1 for rate in rates):
+        if not all(type(rate) is int and rate >= 1 for rate in rates):
             raise InputError(
                 f"dilation rates {list(rates)}: each must be an integer of at least 1."
             )

@@ -97,13 +97,18 @@ def kind_of(path: Path) -> FileKind:
 
 
 def import_command(path: Path) -> str:
-    """Returns the command that converts a PyTorch file, into a name that is free."""
+    """Returns the command that converts a PyTorch file."""
+    return command("aotgan weights import", path, free_name(path))
+
+
+def free_name(path: Path) -> Path:
+    """Returns a path that ends in .safetensors and where nothing is yet."""
     target = path.with_suffix(".safetensors")
     number = 2
     while target.exists():
         target = path.with_name(f"{path.stem}-{number}.safetensors")
         number += 1
-    return command("aotgan weights import", path, target)
+    return target
 
 
 def command(verb: str, *words: str | Path) -> str:

@@ -21,6 +21,7 @@ from aotgan.models.file_kinds import (
     PYTORCH,
     SAFETENSORS,
     FileKind,
+    free_name,
     import_command,
     kind_of,
     printable,
@@ -176,7 +177,7 @@ def import_released(source: str | Path, destination: str | Path, prefix: str | N
     if destination.exists() and destination.read_bytes() != data:
         raise InputError(
             f"{destination} is there already and holds something else than {source}: give another "
-            "name, or move it away."
+            f"name, for example {free_name(destination)}, or move it away."
         )
     return write_atomically(destination, data)
 
@@ -185,12 +186,17 @@ def _check_destination(source: Path, destination: Path) -> None:
     if destination.suffix != ENDING:
         raise InputError(
             f"{destination}: expected a name that ends in {ENDING}, for example "
-            f"{destination.with_suffix(ENDING)}."
+            f"{free_name(destination)}."
         )
     if not source.is_file():
-        raise InputError(f"no file {source}: give the path of the authors' G*.pt file.")
+        raise InputError(
+            f"no file {source}: give the path of the authors' G*.pt file.{_inside(source, 'G*.pt')}"
+        )
     if destination.exists() and source.samefile(destination):
-        raise InputError(f"{destination} is the file to read: give another name for the result.")
+        raise InputError(
+            f"{destination} is the file to read: give another name for the result, for example "
+            f"{free_name(destination)}."
+        )
 
 
 def _read_foreign(source: Path) -> Any:
@@ -268,6 +274,12 @@ def _resolve(path: str | Path | None) -> Path:
 
 def _instead_of(path: Path, names: list[str]) -> str:
     """A sentence, after a space, on what else may be meant by a path that is no file."""
-    if inside := sorted(path.glob(f"*{ENDING}")) if path.is_dir() else []:
-        return f" It is a folder that holds {', '.join(map(str, inside[:3]))}: give one of these."
-    return did_you_mean(path, [*names, *(name.removeprefix(PREFIX) for name in names)])
+    choices = [*names, *(name.removeprefix(PREFIX) for name in names)]
+    return _inside(path, f"*{ENDING}") or did_you_mean(path, choices)
+
+
+def _inside(path: Path, pattern: str) -> str:
+    """A sentence, after a space, on the files in a folder that was given; "" for none."""
+    files = sorted(path.glob(pattern)) if path.is_dir() else []
+    listed = ", ".join(map(str, files[:3]))
+    return f" It is a folder that holds {listed}: give one of these." if files else ""

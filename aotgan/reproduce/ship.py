@@ -21,7 +21,7 @@ from aotgan.reproduce.runs.run import RECORD
 from aotgan.reproduce.runs.scales import SCALES
 from aotgan.training.checkpoint import load_state
 from aotgan.training.config import TrainConfig, with_defaults
-from aotgan.training.loop import EMA_WEIGHTS, STATE, WEIGHTS
+from aotgan.training.loop import EMA_WEIGHTS, SPARE, STATE, WEIGHTS
 
 LIMIT_BYTES = 10_000_000  # the largest model that is committed
 
@@ -85,12 +85,13 @@ def _finished(directory: Path) -> Record:
         )
     if (directory / RECORD).exists():
         return load_record(directory / RECORD)
-    if not (directory / STATE).exists():
+    kept = next((name for name in (STATE, SPARE) if (directory / name).exists()), None)
+    if kept is None:
         raise InputError(
             f"{directory} is no folder of a run: expected {RECORD} in it. Give a folder such as "
             "runs/laptop/aotgan-scenes/seed0."
         )
-    state = load_state(directory / STATE)
+    state = load_state(directory / kept)
     config = TrainConfig.from_dict(with_defaults(state["config"]))
     raise InputError(
         f"{directory} holds an unfinished run, at step {state['step']:,} of {config.steps:,}: "

@@ -164,6 +164,11 @@ REFUSED = {
         LOAD,
         "describes no model",
     ),
+    ("finite", "a rate that is no number"): (
+        lambda: configured(rates=[True, 1, 2, 4]),
+        LOAD,
+        "each must be an integer of at least 1",
+    ),
     # names of results
     ("output", "the input"): (lambda: pt(authors()), "weights import G.pt G.pt", "ends in .safet"),
     ("output", "other ending"): (
@@ -196,6 +201,11 @@ REFUSED = {
         lambda: (pt(authors()), own()),
         IMPORT,
         "g.safetensors is there already and holds something else than G.pt",
+    ),
+    ("output", "example that is free"): (
+        lambda: (pt(authors()), own()),
+        "weights import G.pt g",
+        "for example g-2.safetensors",
     ),
     ("output", "export to .pt"): (own, "weights export g.safetensors x.pt", "ends in .onnx"),
     # downloads and mix-ups: what is it?
@@ -264,6 +274,11 @@ REFUSED = {
         "a weights file of this package already",
     ),
     ("what", "folder"): (own, "weights show .", r"It is a folder that holds g.safetensors: give"),
+    ("what", "folder of the authors"): (
+        lambda: pt(authors(), "G0000000.pt"),
+        "weights import . g.safetensors",
+        "It is a folder that holds G0000000.pt: give",
+    ),
     ("what", "whole module"): (lambda: pt(network()), IMPORT, rf"names aotgan\.models.*{CODE}"),
     ("what", "plain pickle"): (lambda: content(pickle.dumps({"a": 1})), IMPORT, CODE),
     ("what", "newer pickle"): (lambda: pt(authors(), pickle_protocol=4), IMPORT, CODE),
