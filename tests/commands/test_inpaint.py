@@ -125,10 +125,10 @@ def test_a_bar_shows_files_or_the_parts_of_a_single_one(place, aotgan, monkeypat
     assert all(bar.disable for bar in bars), "no terminal, no bar"
 
 
-def test_export_needs_a_format_and_passes_the_model_on(place, aotgan, monkeypatch):
-    status, out, err = aotgan("weights export g.safetensors g.onnx")
-    assert (status, out) == (2, "") and "no format was asked for: give --onnx" in err
+def test_export_goes_by_the_ending_and_passes_the_model_on(place, aotgan, monkeypatch):
+    status, out, err = aotgan("weights export g.safetensors g.pb")
+    assert (status, out) == (2, "") and "ends in .onnx, for example g.onnx" in err
     module = SimpleNamespace(export_onnx=lambda model, path: f"{path} of {model}")
     monkeypatch.setitem(sys.modules, "aotgan.models.onnx", module)
-    status, out, _ = aotgan("weights export g.safetensors g.onnx --onnx")
+    status, out, _ = aotgan("weights export g.safetensors g.onnx")
     assert (status, out) == (0, "wrote g.onnx of g.safetensors\n")
