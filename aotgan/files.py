@@ -12,6 +12,7 @@ from typing import BinaryIO
 from aotgan.errors import InputError
 
 Content = bytes | str | Callable[[BinaryIO], object]
+MOST_NAME = 200  # bytes that a temporary file has of the name of the file
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a disk says while one writes
 
 
@@ -34,15 +35,20 @@ def write_atomically(path: str | Path, data: Content) -> Path:
             device. What was there before is kept.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    # a name may be as long as the file system allows
+    name = os.fsdecode(os.fsencode(target.name)[:MOST_NAME])
+    temporary = target.with_name(f".{name}.{secrets.token_hex(8)}")
     try:
         mode = _mode_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}. Choose a folder that can be written."
-        ) from error
+        way = (
+            "a shorter name"
+            if error.errno == errno.ENAMETOOLONG
+            else "a folder that can be written"
+        )
+        raise InputError(f"cannot write {path}: {error.strerror}. Choose {way}.") from error
     try:
         with os.fdopen(handle, "w+b") as file:
             _fill(file, data)

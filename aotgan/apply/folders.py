@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from aotgan.apply.inpaint import OnProgress, check_options, inpaint
-from aotgan.apply.saving import check_quality, read_exif, save_picture
+from aotgan.apply.reading import read_metadata
+from aotgan.apply.saving import check_quality, save_picture
 from aotgan.apply.tasks import FolderOutcome, Task
 from aotgan.devices import find_device
 from aotgan.errors import InputError
@@ -43,6 +44,7 @@ class Settings:
         context: see there.
         precision: see there.
         levels: see there.
+        hole: see there.
     """
 
     model: str | None = None
@@ -54,11 +56,12 @@ class Settings:
     context: int | None = None
     precision: str = "auto"
     levels: int | None = None
+    hole: str = "white"
 
     @property
     def options(self) -> dict[str, Any]:
         """The arguments of `aotgan.inpaint` that are the same for all pictures."""
-        names = ("grow", "feather", "context", "precision", "levels")
+        names = ("grow", "feather", "context", "precision", "levels", "hole")
         return {name: getattr(self, name) for name in names}
 
 
@@ -185,9 +188,9 @@ def _fill(
             filled = inpaint(
                 task.image, task.mask, generator, on_progress=on_progress, **settings.options
             )
-        exif = read_exif(task.image)
-        save_picture(filled, task.destination, settings.file_format, settings.quality, exif)
+            said = read_metadata(task.image)
+            save_picture(filled, task.destination, settings.file_format, settings.quality, said)
     except Exception as error:  # whatever is wrong with one picture, the others go on
         known = isinstance(error, InputError)
         return task, str(error) if known else f"{type(error).__name__}: {error}", ""
-    return task, "", " ".join(str(warning.message) for warning in caught)
+    return task, "", " ".join(dict.fromkeys(str(warning.message) for warning in caught))

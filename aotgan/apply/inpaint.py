@@ -19,7 +19,7 @@ from aotgan.apply.holes import check_px, feather_mask, grow_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import WindowPlace, gate_statistics, looks_everywhere, predict, stages
 from aotgan.apply.views import View
-from aotgan.data.mask_files import read_mask
+from aotgan.data.mask_files import POLARITIES, read_mask
 from aotgan.devices import find_device
 from aotgan.errors import InputError, check_choice
 from aotgan.models.generator import Generator
@@ -71,6 +71,7 @@ def inpaint(
     mask: Any,
     model: Generator | str | Path | None = None,
     *,
+    hole: str = "white",
     grow: float = 0,
     feather: float = 0,
     context: int | None = None,
@@ -88,12 +89,14 @@ def inpaint(
         image: a PIL image (1, L, LA, P, RGB, RGBA, CMYK, 16-bit grey), a NumPy array (H, W) or
             (H, W, C) with 1 to 4 channels (uint8, uint16, or floats in [0, 1]), a PyTorch tensor
             (3, H, W) or (B, 3, H, W) (floats in [-1, 1], or uint8), or the path of an image file.
-        mask: the hole, white or True: a file, PIL image, array or tensor of the image's size, an
-            image whose transparent part is the hole, or boxes [(left, top, right, bottom), ...] in
+        mask: the hole, white or True: a file, PIL image, array or tensor of the image's size, the
+            image itself with the hole cut out, or boxes [(left, top, right, bottom), ...] in
             px; see `aotgan.data.mask_files.read_mask`. A batch takes one mask, or (B, 1, H, W).
             Of an image with EXIF orientation, the mask is that of the image as it is displayed.
         model: a Generator, the name of a shipped model, the path of a weights file, or None for
             `aotgan.models.weights.DEFAULT_MODEL`.
+        hole: what marks it in the mask: "white", "black", or of a mask with transparency "painted"
+            or "transparent".
         grow: px by which the hole grows first, in all directions: masks that end at an object's
             edge leave a rim of it. What follows speaks of the grown hole.
         feather: width in px of a band of known pixels around the hole in which the fill fades out;
@@ -125,18 +128,19 @@ def inpaint(
         picture's own colours, those of CMYK no black ink. Without a hole it is a copy.
 
     Raises:
-        InputError: anything that cannot be used; before any work.
+        InputError: anything that cannot be used, before any work; or a prediction of the network
+            that is not finite.
 
     Warns:
         UserWarning: a mask without a hole, or with so much that it may be inverted.
     """
-    check_options(grow, feather, context, precision, levels)
+    check_options(grow, feather, context, precision, levels, hole)
     pictures, restore = read_pictures(image)
-    masks = _masks(mask, pictures)
+    masks = _masks(mask, pictures, hole)
     generator = _network(model, device, precision)
     plans = [
-        _plan(picture, grow_mask(hole, grow), generator, feather, context, levels)
-        for picture, hole in zip(pictures, masks, strict=True)
+        _plan(picture, grow_mask(marked, grow), generator, feather, context, levels)
+        for picture, marked in zip(pictures, masks, strict=True)
     ]
     total, done = sum(plan.parts for plan in plans) * stages(generator), 0
 
@@ -160,6 +164,7 @@ def check_options(
     context: int | None,
     precision: str,
     levels: int | None = None,
+    hole: str = "white",
 ) -> None:
     """Raises InputError where options of `inpaint` cannot be used, whatever the picture."""
     check_px("grow", grow)
@@ -167,6 +172,7 @@ def check_options(
     _check_whole("context", context, "a whole number of px, or None")
     _check_whole("levels", levels, f"a whole number up to {MOST_LEVELS}, or None", MOST_LEVELS)
     check_choice("precision", precision, PRECISIONS)
+    check_choice("hole", hole, POLARITIES)
 
 
 def _check_whole(name: str, value: Any, expected: str, most: float = math.inf) -> None:
@@ -175,14 +181,17 @@ def _check_whole(name: str, value: Any, expected: str, most: float = math.inf) -
         raise InputError(f"{name}={value!r}: expected {expected}.")
 
 
-def _masks(mask: Any, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
+def _masks(mask: Any, pictures: list[Picture], hole: str) -> list[NDArray[np.bool_]]:
     """One mask for each picture: its own of a batch, or the same for all."""
     if isinstance(mask, Tensor) and mask.ndim == 4 and len(mask) == len(pictures):
         return [
-            read_mask(part, picture.size, strict=False)
+            read_mask(part, picture.size, hole, strict=False)
             for part, picture in zip(mask, pictures, strict=True)
         ]
-    return [read_mask(mask, pictures[0].size, strict=False)] * len(pictures) if pictures else []
+    if not pictures:
+        return []
+    first = pictures[0]
+    return [read_mask(mask, first.size, hole, False, first.shown)] * len(pictures)
 
 
 def _network(model: Generator | str | Path | None, device: str, precision: str) -> Generator:

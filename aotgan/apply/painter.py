@@ -23,7 +23,6 @@ from aotgan.apply.inpaint import inpaint
 from aotgan.apply.painter_controls import Action, AnyModel, Controls
 from aotgan.apply.painter_files import (
     CHUNK,
-    PYTHON,
     Session,
     Upload,
     image_file,
@@ -34,6 +33,7 @@ from aotgan.apply.painter_files import (
     store,
     unpack_mask,
 )
+from aotgan.apply.pictures import read_pictures
 from aotgan.data.mask_files import read_mask
 from aotgan.errors import InputError
 
@@ -145,7 +145,11 @@ class Painter(ipywidgets.VBox):
 
     @mask.setter
     def mask(self, mask: Any) -> None:
-        self.canvas.packed = pack_mask(read_mask(mask, self._size, strict=False))
+        def shown(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.floating]:
+            return read_pictures(self._session.original)[0][0].shown(rows, columns)
+
+        hole = read_mask(mask, self._size, strict=False, shown=shown)
+        self.canvas.packed = pack_mask(hole)
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -297,7 +301,7 @@ class Painter(ipywidgets.VBox):
             else:
                 self._open(Session(path, path.stem, folder=folder))
         except InputError as error:
-            text = str(error).replace(str(path), path.name).replace(PYTHON, "")
+            text = spoken(str(error).replace(str(path), path.name), "invert the mask")
             raise InputError(text) from error
 
     def _give(self, what: str, part: int) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import tempfile
 import warnings
 import zlib
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from aotgan.apply.pictures import Picture, read_pictures
+from aotgan.data.orientation import upright
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 
@@ -25,7 +27,8 @@ STRIPE = 256  # rows that are converted at a time
 CHUNK = 1 << 20  # bytes of a file that go in one message
 MOST_BYTES = 256 << 20  # of an uploaded file
 MOST_PAST = 5  # states of a photograph that undo can bring back; each may be a large image
-PYTHON = " (255 - mask, or ~mask)"  # how messages about masks say how to invert one
+OPTION = re.compile(r'give hole="\w+" \(--hole \w+\)\.')  # how messages say to invert a mask
+OPTIONS = re.compile(r'; or give hole="painted".* if the rest is\.')  # and to read a layer
 
 
 @dataclass
@@ -151,13 +154,13 @@ def image_file(image: Any) -> tuple[str, bytes]:
     ending = "tif" if image.mode == "CMYK" else "png"
     options = {"compress_level": 1} if ending == "png" else {"compression": "tiff_lzw"}
     buffer = io.BytesIO()
-    ImageOps.exif_transpose(image).save(buffer, "tiff" if ending == "tif" else "png", **options)
+    upright(image).save(buffer, "tiff" if ending == "tif" else "png", **options)
     return ending, buffer.getvalue()
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, inversion: str = "press Invert") -> str:
     """A message about the painter's mask, for those who have a button to invert it."""
-    return text.replace(f"invert the mask{PYTHON}", "press Invert")
+    return OPTIONS.sub(".", OPTION.sub(f"{inversion}.", text))
 
 
 @contextmanager

@@ -12,15 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from aotgan.apply.reading import read_metadata
 from aotgan.data.dataset import LUMINANCE
+from aotgan.data.decoding import bits_of
 from aotgan.data.images import open_image
+from aotgan.data.orientation import orientation, upright
 from aotgan.errors import InputError
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "I;16L", "I;16B", "I;16N")
+# what to do with images of modes that mean something else than these
+OTHER_MODES = {
+    **dict.fromkeys(("HSV", "YCbCr", "RGBX"), 'Convert it: image.convert("RGB")'),
+    **dict.fromkeys(("PA", "RGBa"), 'Convert it: image.convert("RGBA")'),
+    "La": 'Convert it: image.convert("LA")',
+    "LAB": "Convert it with ImageCms.profileToProfile",
+    "F": "Give its numbers, scaled to [0, 1]: numpy.asarray(image)",
+}
+GUESSED = {"dpi", "resolution", "exif", "xmp", "icc_profile"}  # by Pillow, of a file
 # EXIF orientation -> how the stored picture becomes upright: (flip rows, flip columns), transpose
 TURNS = {
     2: (False, True, False),
@@ -82,6 +94,10 @@ class Picture:
             alpha = values[..., -1:]
             shown = shown * alpha + 1 - alpha
         return 2 * shown - 1
+
+    def shown(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.floating]:
+        """Returns the pixels at N rows and columns, (N, 3) RGB in [0, 255]."""
+        return (self.colours(self.samples[rows, columns]) + 1) * 127.5
 
     def view(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
         """Returns the pixels at these rows and columns, (1, 3, rows, columns) in [-1, 1]."""
@@ -183,32 +199,33 @@ def read_pictures(image: Any) -> tuple[list[Picture], Restore]:
 
 def _read_upright(path: Path) -> Image.Image:
     with open_image(path) as image:
-        if image.mode in ("RGB", "RGBA", "LA") and "16" in _raw_mode(image):
+        bits = bits_of(image, path)
+        if bits > 8 and not (bits == 16 and image.mode.startswith("I")):
             raise InputError(
-                f"{path}: colour of 16 bits a channel, which Pillow reads as 8. Read it as a "
-                "uint16 array with another library and give that, or save it with 8 bits."
+                f"{path}: {'grey' if image.mode.startswith('I') else 'colour'} of {bits} bits a "
+                "channel, which would be written with another number of bits. Read it as an array "
+                "of floats in [0, 1] with another library and give that, or save it with 8 bits."
             )
         try:
-            return ImageOps.exif_transpose(image)
+            shown = upright(image)
         except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
             raise InputError(
                 f"{path}: cannot be decoded ({error}). The file is damaged; replace it."
             ) from error
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """How the file itself holds its samples, such as "RGB;16B"; its pixels are not decoded yet."""
-    return str([tile[3] for tile in getattr(image, "tile", ())])
+    for key in GUESSED & set(shown.info):
+        del shown.info[key]
+    shown.info.update(read_metadata(path).info)
+    return shown
 
 
 def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:
     if image.mode not in MODES:
         raise InputError(
             f"an image of mode {image.mode!r} was given; expected one of {', '.join(MODES)}. "
-            'Convert it: image.convert("RGB").'
+            f"{OTHER_MODES.get(image.mode, 'Save it as a grey or RGB picture')}."
         )
     image.load()  # a TIFF's orientation is known, and undone, only then
-    flips = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), (False, False, False))
+    flips = TURNS.get(orientation(image), (False, False, False))
     samples = np.asarray(image)  # (H, W) or (H, W, C)
     if image.mode == "I" and samples.size and not 0 <= samples.min() <= samples.max() <= 65535:
         raise InputError("an image of 32-bit integers beyond 0 to 65535, whose range is unknown.")

@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, GatedResidual, normalised_gate
 from aotgan.models.generator import Generator
 
@@ -72,6 +73,9 @@ def predict(
         step: called after each stage: encoder, blocks, decoder.
         place: of the window, at multiples of 4 px.
         statistics: of the gates, if not the window's own.
+
+    Raises:
+        InputError: a prediction with NaN or infinite values.
     """
     x = generator.encode(masked_image, mask)
     step()
@@ -85,6 +89,11 @@ def predict(
 
     prediction = generator.decode(x, masked_image, double)
     step()
+    if not torch.isfinite(prediction).all():
+        raise InputError(
+            "the network's prediction is not finite: nothing of it is written. Its weights are "
+            'damaged, or too large for this precision: give precision="float64", or another model.'
+        )
     return prediction.clamp(-1, 1)
 
 

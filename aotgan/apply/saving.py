@@ -1,13 +1,16 @@
 """Pictures to files: nothing lost that was not asked to be (section 4.8)."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image
+import numpy as np
+from PIL import Image
 
-from aotgan.data.images import open_image
+from aotgan.apply.encoding import encode
+from aotgan.apply.metadata import Metadata, listed
 from aotgan.errors import InputError, check_choice
 from aotgan.files import write_atomically
 
@@ -21,12 +24,14 @@ class Format:
         modes: kinds of pictures that come back from it as they were.
         options: how Pillow writes it.
         quality: whether it has one.
+        most_px: of a side.
     """
 
     endings: tuple[str, ...]
     modes: tuple[str, ...]
     options: Mapping[str, Any]
     quality: bool = False
+    most_px: int = 2**31 - 1
 
 
 GREY = ("1", "L", "LA", "P")
@@ -34,18 +39,17 @@ FORMATS = {
     "png": Format((".png",), (*GREY, "RGB", "RGBA", "I;16"), {}),
     "tiff": Format(
         (".tif", ".tiff"),
-        (*GREY, "RGB", "RGBA", "CMYK", "I;16", "I;16B"),
-        {"compression": "tiff_deflate"},
+        (*GREY, "RGB", "RGBA", "CMYK", "I;16"),
+        {},
     ),
-    "bmp": Format((".bmp",), ("1", "L", "RGB"), {}),
-    "webp": Format((".webp",), ("L", "RGB", "RGBA"), {"lossless": True, "exact": True}, True),
+    "bmp": Format((".bmp",), ("1", "L", "P", "RGB"), {}),
+    "webp": Format(
+        (".webp",), ("L", "RGB", "RGBA"), {"lossless": True, "exact": True}, True, 16_383
+    ),
     "jpeg": Format(
-        (".jpg", ".jpeg"), ("L", "RGB", "CMYK"), {"quality": 95, "subsampling": 0}, True
+        (".jpg", ".jpeg"), ("L", "RGB", "CMYK"), {"quality": 95, "subsampling": 0}, True, 65_500
     ),
 }
-# Where a TIFF file says how its samples lie; a new file has its own.
-LAYOUT_TAGS = {*range(254, 267), 273, *range(277, 281), 284, 292, 293, 297, 317, 320, 338, 339}
-LAYOUT_TAGS |= {*range(322, 326), 347, 512, 513, 514, *range(529, 533), 34675}
 
 
 def format_of(path: Path) -> str | None:
@@ -73,50 +77,68 @@ def check_quality(file_format: str, quality: int | None) -> None:
         )
 
 
-def read_exif(path: Path) -> Image.Exif:
-    """What a photograph's EXIF data say, but for orientation and, in TIFF files, layout."""
-    with open_image(path) as image:
-        exif = image.getexif()
-        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            exif.get_ifd(part)  # read now, from the open file
-        for tag in LAYOUT_TAGS | {int(ExifTags.Base.Orientation)}:
-            exif.pop(tag, None)
-    return exif
-
-
 def save_picture(
     picture: Image.Image,
     path: Path,
     file_format: str,
     quality: int | None = None,
-    exif: Image.Exif | None = None,
+    metadata: Metadata | None = None,
 ) -> Path:
-    """Writes a picture, with its ICC profile, resolution and EXIF data where the format has them.
+    """Writes a picture with what was said of it, where the format has a place for that.
 
     Args:
-        picture: of any mode that the format holds.
+        picture: of any mode that the format holds; 16-bit grey of any order of bytes.
         path: destination; the file is whole or absent.
         file_format: one of `FORMATS`.
         quality: 1 to 100; None: 95 for "jpeg", nothing lost for "webp".
-        exif: data to be written.
+        metadata: as `aotgan.apply.reading.read_metadata` reads them; None: the samples alone.
 
     Raises:
-        InputError: the format does not hold pictures of this mode, or as `check_quality` and
-            `write_atomically`.
+        InputError: the format does not hold pictures of this mode or size, or as `check_quality`
+            and `write_atomically`.
+
+    Warns:
+        UserWarning: what of the metadata is not in the file.
     """
     check_quality(file_format, quality)
     kind = FORMATS[file_format]
+    picture = _plain(picture, file_format)
     if picture.mode not in kind.modes:
         fitting = [name for name, other in FORMATS.items() if picture.mode in other.modes]
         raise InputError(
             f"{file_format} files hold no pictures of mode {picture.mode}; choose another format: "
             f"{', '.join(fitting) or 'none of them does, convert the picture first'}."
         )
+    if max(picture.size) > kind.most_px:
+        fitting = [name for name, other in FORMATS.items() if max(picture.size) <= other.most_px]
+        raise InputError(
+            f"{file_format} files have at most {kind.most_px} px a side, and this picture "
+            f"{picture.width} x {picture.height}; choose another format: {', '.join(fitting)}."
+        )
     options = dict(kind.options)
     if quality is not None:
         options |= {"quality": quality, "lossless": False}
-    options |= {key: picture.info[key] for key in ("icc_profile", "dpi") if key in picture.info}
-    if exif:
-        options["exif"] = exif.tobytes()
-        options.pop("compression", None)  # compressed TIFF files with EXIF data fail in Pillow
-    return write_atomically(path, lambda file: picture.save(file, file_format, **options))
+    metadata = metadata or Metadata(path)
+    notes = list[str]()
+    write_atomically(
+        path, lambda file: notes.extend(encode(picture, file, file_format, options, metadata))
+    )
+    for beginning, names in (("left out: ", metadata.lost), ("", notes)):
+        if names:
+            warnings.warn(f"{beginning}{listed(names)}.", stacklevel=2)
+    return path
+
+
+def _plain(picture: Image.Image, file_format: str) -> Image.Image:
+    """The samples alone, in the mode that stands for those of their kind."""
+    transparency = picture.info.get("transparency")
+    if picture.mode.startswith("I;16"):
+        plain = Image.fromarray(np.asarray(picture).astype("<u2"))
+    elif transparency is not None and file_format != "png":
+        plain = picture.convert("RGBA")  # only PNG files have a transparent colour
+    else:
+        plain = picture.copy()
+    plain.info = {}
+    if transparency is not None and plain.mode == picture.mode:
+        plain.info["transparency"] = transparency
+    return plain

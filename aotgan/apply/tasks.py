@@ -1,5 +1,7 @@
 """Which pictures are to be filled: images paired with their masks, and where the results go."""
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -65,9 +67,9 @@ def choose_format(images: Path, out: Path, file_format: str | None) -> str:
     """
     if file_format is not None:
         check_quality(file_format, None)
-    is_name = images.is_file() and out.suffix != "" and not out.is_dir()
+    is_name = os.path.isfile(images) and out.suffix != "" and not os.path.isdir(out)
     if not is_name:
-        if out.is_file():
+        if os.path.isfile(out):
             raise InputError(f"{out} is a file: give a folder for the results.")
         return file_format or "png"
     named = format_of(out)
@@ -103,10 +105,10 @@ def plan_tasks(
     # inputs below one another's folders are told apart by the places that were given
     pictures = _find(images, "images", (masks, out))
     choices = _find(masks, "masks", (images, out))
-    if images.is_dir() and images.resolve() == masks.resolve():
+    if os.path.isdir(images) and images.resolve() == masks.resolve():
         pictures, choices = _apart(pictures, images)
     ending = FORMATS[file_format].endings[0]
-    named = images.is_file() and format_of(out) is not None and not out.is_dir()
+    named = os.path.isfile(images) and format_of(out) is not None and not os.path.isdir(out)
     results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
     # what cannot be done, or is done already, stops no other picture
@@ -116,11 +118,15 @@ def plan_tasks(
     )
     for name, image in pictures:
         fitting = [
-            path for other, path in choices if masks.is_file() or name in (other, _image_of(other))
+            path
+            for other, path in choices
+            if os.path.isfile(masks) or name in (other, _image_of(other))
         ]
         if results[name] in taken:
             outcome.failed[image] = f"{results[name]} is the result of another image, too."
-        elif results[name].exists() and not overwrite:
+        elif _is_too_long(results[name]):
+            outcome.failed[image] = f"{results[name]}: the name is too long. Choose a shorter one."
+        elif os.path.exists(results[name]) and not overwrite:
             outcome.skipped.append(results[name])
         elif len(fitting) != 1:
             which = " and ".join(map(str, fitting)) or "none"
@@ -135,9 +141,9 @@ def plan_tasks(
 
 def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Path]]:
     """The images at a place, each with its name there without the ending."""
-    if place.is_file():
+    if os.path.isfile(place):
         return [(place.stem, place)]
-    if not place.is_dir():
+    if not os.path.isdir(place):
         raise InputError(f"{what} {place}: no such file or folder. Check the path.")
     inside = [other for other in others if _is_below(other, place)]
     files = [
@@ -170,7 +176,7 @@ def _image_of(mask: str) -> str:
 
 def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     """The files of a folder that are no images by their ending, hidden ones left out."""
-    if place.is_file():
+    if os.path.isfile(place):
         return []
     inside = [other for other in others if _is_below(other, place)]
     return sorted(
@@ -180,6 +186,15 @@ def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -
         and not any(part.startswith(".") for part in path.relative_to(place).parts)
         and not any(_is_below(path, other) or path == other for other in inside)
     )
+
+
+def _is_too_long(path: Path) -> bool:
+    """Whether the file system has no files of such a name."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _is_below(path: Path, folder: Path) -> bool:

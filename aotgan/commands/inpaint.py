@@ -17,6 +17,10 @@ def inpaint(
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the results, or a file for one image.")],
     model: Model = None,
+    hole: Annotated[
+        str,
+        typer.Option(help="What marks it in the masks: white, black, painted or transparent."),
+    ] = "white",
     grow: Annotated[
         float, typer.Option(min=0, help="Grow the holes by so many px, against rims.")
     ] = 0,
@@ -77,7 +81,9 @@ def inpaint(
     from aotgan.apply.tasks import choose_format, plan_tasks
 
     chosen = choose_format(images, out, file_format)
-    settings = Settings(model, device, chosen, quality, grow, feather, context, precision, levels)
+    settings = Settings(
+        model, device, chosen, quality, grow, feather, context, precision, levels, hole
+    )
     tasks, outcome = plan_tasks(images, masks, out, chosen, overwrite)
     # one picture shows the parts of its fill, several show the pictures
     single = len(tasks) == 1

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from aotgan.data.decoding import decoder_of, problem_of
+from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # decoders that hostile bytes may reach
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000  # below Pillow's own limit of 89 million, and checked before decoding
 
@@ -35,14 +36,12 @@ def open_image(path: str | Path) -> Image.Image:
         InputError: no such file, not a PNG, JPEG, WebP, BMP or TIFF, or over `MAX_PIXELS`.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # of a path that is too long, too
         raise InputError(f"{path}: no such image file. Check the path.")
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = decoder_of(path)
     except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
-        raise InputError(
-            f"{path}: {error}. Expected an intact {', '.join(FORMATS)} file; convert or remove it."
-        ) from error
+        raise InputError(f"{path}: {problem_of(path, error)}") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise InputError(
@@ -75,7 +74,7 @@ def read_image(path: str | Path, short_side: int | None = None) -> np.ndarray:
         try:
             if short_side is not None:
                 image.draft(None, (short_side, short_side))
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))  # (H, W, 3)
+            return np.array(_to_rgb(upright(image)))  # (H, W, 3)
         except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
             raise InputError(
                 f"{path}: cannot be decoded ({error}). The file is damaged or of a kind that is "
@@ -86,7 +85,7 @@ def read_image(path: str | Path, short_side: int | None = None) -> np.ndarray:
 def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) in px of the upright photograph, from its header."""
     with open_image(path) as image:
-        sideways = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        sideways = orientation(image) in SIDEWAYS
         return (image.width, image.height) if sideways else (image.height, image.width)
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from aotgan.data.images import FORMATS, list_images
+from aotgan.data.decoding import FORMATS
+from aotgan.data.images import list_images
 
 PIXEL_DIGITS = 16  # hexadecimal; enough against accidents, and the lists stay small
 

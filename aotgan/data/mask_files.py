@@ -11,45 +11,58 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from aotgan.data.images import open_image, scan_images
+from aotgan.data.mask_layers import LAYERS, OPPOSITES, Shown, is_layer, layer_hole
 from aotgan.data.masks import box_mask
+from aotgan.data.orientation import upright
 from aotgan.errors import InputError, check_choice
 
-POLARITIES = ("white", "black")
+POLARITIES = tuple(OPPOSITES)
 MOST_OF_SETS = 0.9  # of the image: larger holes of a set are taken for inverted masks
 MOST_TRAINED = 0.6  # of the image: the largest holes that the networks are trained on (section 4.1)
 MOST_GREY = 0.25  # of a mask's pixels may be neither black nor white: soft edges
 
 
 def read_mask(
-    mask: Any, size: tuple[int, int] | None = None, hole: str = "white", strict: bool = True
+    mask: Any,
+    size: tuple[int, int] | None = None,
+    hole: str = "white",
+    strict: bool = True,
+    shown: Shown | None = None,
 ) -> NDArray[np.bool_]:
     """Reads a mask, whichever way it is written down.
 
     Understood are files, PIL images, arrays and tensors: bool, 0/1, 0/255, 16-bit, 1-bit, palettes,
-    grey with soft edges (hole from half white on), floats in [0, 1], equal colour channels, and
-    transparency: where it varies over the mask, its transparent part is the hole, so that an image
-    with a hole cut out is its own mask. Files are turned as their EXIF orientation says. Boxes
-    [(left, top, right, bottom), ...] are in px from the left upper corner; a pixel that a box
-    touches is hole, right and bottom being the box's ends.
+    grey with soft edges (hole from half white on), floats in [0, 1], equal colour channels. Files
+    are turned as their EXIF orientation says. Boxes [(left, top, right, bottom), ...] are in px
+    from the left upper corner; a pixel that a box touches is hole, right and bottom being the box's
+    ends.
+
+    A mask with transparency that varies is either cut out of the picture, its transparent part
+    being the hole, or a layer that the hole is painted on. It is read where only one of them can be
+    meant: see `aotgan.data.mask_layers.layer_hole`.
 
     Args:
         mask: any of these; (H, W), (H, W, C), or for tensors (H, W), (1, H, W) or (1, 1, H, W).
         size: (H, W) in px that the mask must have: those of its image as it is displayed.
-        hole: "white" (also: transparent) is the hole, or "black" for the opposite polarity.
+        hole: "white" is the hole, or "black" for the opposite polarity; of masks with transparency
+            "painted", what is half as opaque as the most opaque or more, or "transparent", what is
+            less than half opaque.
         strict: whether it is one of a set that is trained or measured on, where no hole, or more
             than nine tenths of the image, is a mistake. False: the hole of one picture to fill,
             which may be none and must leave a pixel to fill it from.
+        shown: what the picture shows at given rows and columns, (N, 3) RGB in [0, 255], to tell
+            what was cut out of it from what was painted; None where there is no picture.
 
     Returns:
         (H, W) bool, True = hole.
 
     Raises:
-        InputError: another size, coloured or ambiguous values, a photograph, boxes without area
-            inside the image, or such a share of hole.
+        InputError: another size, coloured or ambiguous values, no numbers, a photograph, boxes
+            without area inside the image, or such a share of hole.
 
     Warns:
         UserWarning: unless `strict`, more hole than the networks are trained on, as where a mask is
@@ -58,18 +71,23 @@ def read_mask(
     check_choice("hole", hole, POLARITIES)
     name = f"mask {mask}" if isinstance(mask, str | Path) else "the mask"
     if isinstance(mask, list | tuple):
-        marked = _from_boxes(mask, size)
+        values, marked = None, _from_boxes(mask, size)
     else:
-        values = one_channel(_samples(mask), name)
+        values = _samples(mask)
+        _check_kind(values, name)
         if size is not None:
             _check_size(values, size, name)
-        _check_two_levels(values, name)
-        marked = binary(values, name)
-    holes = ~marked if hole == "black" else marked
-    if strict:
-        _check_of_set(holes, name, hole)
+    if values is not None and is_layer(values):
+        holes, hole = layer_hole(values, name, hole, shown, strict)
+    elif hole in LAYERS:
+        raise InputError(f'hole="{hole}": {name} has no transparency. Give "white" or "black".')
     else:
-        _check_of_picture(holes)
+        if values is not None:
+            values = one_channel(values, name)
+            _check_two_levels(values, name)
+            marked = binary(values, name)
+        holes = ~marked if hole == "black" else marked
+    (_check_of_set if strict else _check_of_picture)(holes, name, hole)
     return holes
 
 
@@ -79,7 +97,8 @@ def _from_boxes(boxes: Sequence[Any], size: tuple[int, int] | None) -> NDArray[n
     corners = []
     for box in boxes:
         numbers = list(box) if isinstance(box, list | tuple | np.ndarray) else []
-        if len(numbers) != 4 or not all(isinstance(n, int | float | np.number) for n in numbers):
+        real = all(isinstance(n, int | float | np.integer | np.floating) for n in numbers)
+        if len(numbers) != 4 or not real or not all(map(math.isfinite, numbers)):
             raise InputError(
                 f"box {box!r}: expected a list of boxes, each (left, top, right, bottom) in px."
             )
@@ -103,17 +122,14 @@ def _samples(mask: Any) -> NDArray:
     if isinstance(mask, str | Path):
         with open_image(mask) as image:
             try:
-                return _samples(ImageOps.exif_transpose(image))
+                return _samples(upright(image))
             except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
                 raise InputError(f"{mask}: the mask cannot be decoded ({error}).") from error
-    # palettes number their colours; transparency can be a colour, too
     if isinstance(mask, Image.Image):
-        if mask.mode in ("P", "PA") or "transparency" in mask.info:
-            mask = mask.convert("RGBA" if mask.has_transparency_data else "RGB")
-        return np.array(mask)
+        return _samples_of_image(mask)
     # tensors have channels first, so theirs must be the one channel of a mask
     if isinstance(mask, Tensor):
-        values = mask.detach().cpu()
+        values = mask.detach().cpu().resolve_conj()
         values = values.float() if values.is_floating_point() else values
         leading = values.shape[:-2]
         if values.ndim < 2 or any(length != 1 for length in leading):
@@ -130,8 +146,34 @@ def _samples(mask: Any) -> NDArray:
     )
 
 
+def _samples_of_image(mask: Image.Image) -> NDArray:
+    """Grey, grey with transparency, RGB or RGBA."""
+    # palettes number their colours, inks are no colours; transparency can be a colour, too
+    plain = ("1", "L", "LA", "RGB", "RGBA", "F")
+    if (mask.mode not in plain and not mask.mode.startswith("I")) or "transparency" in mask.info:
+        transparent = mask.has_transparency_data
+        try:
+            mask = mask.convert("RGBA" if transparent else "RGB")
+        except ValueError as error:
+            raise InputError(
+                f"a mask of mode {mask.mode!r} was given; expected black and white. Save it as a "
+                "grey picture, white = hole."
+            ) from error
+    return np.array(mask)
+
+
+def _check_kind(values: NDArray, name: str) -> None:
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4)):
+        raise InputError(f"{name}: shape {values.shape} was given; expected (H, W) or (H, W, C).")
+    if values.dtype.kind not in "buif":
+        raise InputError(
+            f"{name}: an array of dtype {values.dtype} was given; expected numbers or bool. Make "
+            "it 0 outside and 1 (or True) inside the hole."
+        )
+
+
 def _check_size(values: NDArray, size: tuple[int, int], name: str) -> None:
-    if values.shape == tuple(size):
+    if values.shape[:2] == tuple(size):
         return
     hint = "Give a mask of the image's size."
     if values.shape == (size[1], size[0]):
@@ -155,8 +197,8 @@ def _check_two_levels(values: NDArray, name: str) -> None:
     if grey > MOST_GREY:
         raise InputError(
             f"{name}: {grey:.0%} of its pixels are neither black nor white, as in a photograph. "
-            "Expected 0 outside and 255 (or 1, or True) inside the hole; if it is a mask, choose a "
-            "threshold: values > 127."
+            "Expected 0 outside and 255 (or 1, or True) inside the hole; if it is a mask, make "
+            f"what is above {(low + top) / 2:g} white, the rest black."
         )
 
 
@@ -164,42 +206,27 @@ def one_channel(values: np.ndarray, name: str) -> np.ndarray:
     """Returns the channel of a mask's samples that says where the hole is, white = hole.
 
     Args:
-        values: (H, W) or (H, W, C): grey, colours that are grey, or with transparency last.
+        values: (H, W) or (H, W, C): grey or colours that are grey, perhaps with a transparency that
+            is the same everywhere, last.
         name: of the mask, for the message.
 
     Returns:
-        (H, W) of the same dtype, or bool where transparency decides.
+        (H, W) of the same dtype.
 
     Raises:
-        InputError: another shape, colours, or hole by colour and by transparency at once.
+        InputError: colours.
     """
     if values.ndim == 2:
         return values
-    if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
-        raise InputError(f"{name}: shape {values.shape} was given; expected (H, W) or (H, W, C).")
     if values.shape[2] in (2, 4):
-        colour, alpha = values[..., :-1], values[..., -1]
-        if alpha.size and alpha.min() != alpha.max():
-            return _from_alpha(colour, alpha, name)
-        values = colour
+        values = values[..., :-1]
     spread = values.max(axis=2).astype(float) - values.min(axis=2)
     if spread.size and spread.max() > 0.25 * max(1.0, float(values.max())):
-        raise InputError(f"{name}: coloured; expected a mask of black and white. Convert it.")
-    return values[..., 0]
-
-
-def _from_alpha(colour: np.ndarray, alpha: np.ndarray, name: str) -> np.ndarray:
-    top = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind == "u" else 1.0
-    opaque = alpha >= top / 2
-    shown = np.unique(colour[opaque])
-    if np.isin(shown, (0, top)).all() and top in shown:  # a drawing in white, not a photograph
         raise InputError(
-            f"{name}: its colours mark white as the hole and its transparency marks what is "
-            "transparent, so the hole is ambiguous. Put a black layer below what is drawn in white "
-            "and save without transparency; or, if the transparent part is the hole, save that "
-            "alone as a grey image."
+            f"{name}: coloured; expected black and white. Make what is to be filled white and all "
+            "else black."
         )
-    return ~opaque
+    return values[..., 0]
 
 
 def binary(values: np.ndarray, name: str) -> np.ndarray:
@@ -226,7 +253,7 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _check_of_set(mask: NDArray[np.bool_], name: str, hole: str) -> None:
-    other = "black" if hole == "white" else "white"
+    other = OPPOSITES[hole]
     if not mask.any():
         raise InputError(f'{name}: no hole. Mark pixels to fill in {hole}, or pass hole="{other}".')
     if mask.mean() > MOST_OF_SETS:
@@ -236,11 +263,13 @@ def _check_of_set(mask: NDArray[np.bool_], name: str, hole: str) -> None:
         )
 
 
-def _check_of_picture(mask: NDArray[np.bool_]) -> None:
-    share = mask.mean()
-    inversion = "If white marks what to keep, invert the mask (255 - mask, or ~mask)."
+def _check_of_picture(mask: NDArray[np.bool_], name: str, hole: str) -> None:
+    share, other = mask.mean(), OPPOSITES[hole]
+    kept = {"white": "white marks", "black": "black marks", "painted": "what is painted is"}
+    keep = kept.get(hole, "the transparent part is")
+    inversion = f'If {keep} what to keep, give hole="{other}" (--hole {other}).'
     if share == 1:
-        raise InputError(f"the mask is all hole: no pixel is left to fill it from. {inversion}")
+        raise InputError(f"{name} is all hole: no pixel is left to fill it from. {inversion}")
     if share > MOST_TRAINED:
         warnings.warn(
             f"{share:.0%} of the image is hole, more than the networks are trained on "

@@ -5,7 +5,9 @@ import pytest
 from PIL import ExifTags, Image
 from tolerances import PERCENT
 
-from aotgan.apply.saving import FORMATS, check_quality, format_of, read_exif, save_picture
+from aotgan.apply.reading import read_metadata
+from aotgan.apply.saving import FORMATS, check_quality, format_of, save_picture
+from aotgan.data.orientation import upright
 from aotgan.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
@@ -64,14 +66,16 @@ def test_profile_resolution_and_camera_data_stay(tmp_path, name):
     )
     for step in ("first", "again"):  # again: out of a file of this very format
         with Image.open(source) as image:
-            source = save_picture(image, tmp_path / step, name, exif=read_exif(source))
+            source = save_picture(
+                upright(image), tmp_path / step, name, metadata=read_metadata(source)
+            )
     with Image.open(source) as got:
         found = got.getexif()
         assert found[ExifTags.Base.Make] == "Maker"
         assert found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] == 200
         assert found.get(ExifTags.Base.Orientation, 1) == 1
-        assert got.info["icc_profile"] == profile and got.size == (30, 20)
-        if name != "webp":
+        assert got.info["icc_profile"] == profile and got.size == (20, 30)
+        if name != "webp":  # there it is among the EXIF data
             assert got.info["dpi"] == pytest.approx((300, 300), abs=PERCENT)
 
 

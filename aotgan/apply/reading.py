@@ -1,0 +1,229 @@
+"""What image files say beside their samples, read without a library's guesses."""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ExifTags
+
+from aotgan.apply.metadata import Metadata, density, density_of
+from aotgan.apply.tiff import ELSEWHERE, read_tiff
+from aotgan.data import png
+from aotgan.data.images import open_image
+from aotgan.data.orientation import SIDEWAYS, orientation, upright_exif, upright_xmp
+from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile, exif_of
+
+PREVIEW = "the small picture inside, which shows it as it was"
+XMP_TEXT = b"XML:com.adobe.xmp"
+EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
+# JPEG segments and what each begins with
+EXIF_HEAD, XMP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+ICC_HEAD, VIEWS_HEAD, PHOTOSHOP_HEAD = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
+SMALL_PICTURES = (0x0409, 0x040C)  # among Photoshop's resources
+JFIF_UNITS = {0: "", 1: "inch", 2: "cm"}
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Reads what a file says beside its samples.
+
+    Raises:
+        InputError: as `aotgan.data.images.open_image`.
+    """
+    with open_image(path) as image:
+        kind, sideways = image.format, orientation(image) in SIDEWAYS
+        metadata = Metadata(path)
+        if kind != "TIFF":  # pages are counted where they are read
+            metadata.frames = getattr(image, "n_frames", 1)
+    with path.open("rb") as file:
+        READERS[str(kind)](file, metadata)
+    _keep_exif(metadata, sideways)
+    metadata.xmp = upright_xmp(metadata.xmp)
+    return metadata
+
+
+def _keep_exif(metadata: Metadata, sideways: bool) -> None:
+    """Makes the EXIF data those of an upright picture, and takes a resolution from them."""
+    data, broken = upright_exif(metadata.exif, sideways)
+    if metadata.exif and not data and broken == [ORIENTATION]:
+        metadata.lost.append("the EXIF data, which are broken")
+    elif broken:
+        names = [ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in dict.fromkeys(broken)]
+        metadata.lost.append(f"what is broken of the EXIF data ({', '.join(names)})")
+    try:
+        file = TagFile(re.sub(rb"\A(Exif\0\0)+", b"", metadata.exif))
+        if len([*file.chain()]) > 1:
+            metadata.lost.append(PREVIEW)
+    except BrokenTags:
+        pass  # it is said above
+    metadata.exif = data
+    if data and metadata.density is None:
+        file = TagFile(data)
+        metadata.density = density_of(file.read(file.first))
+
+
+def _read_png(file: BinaryIO, metadata: Metadata) -> None:
+    for item in png.chunks(file):
+        if item.name in png.PIXELS | png.FRAMES and item.name != b"IHDR":
+            continue
+        data = item.data(file)
+        if data is None:
+            metadata.lost.append(f"a damaged {item.name.decode()} chunk")
+        elif item.name == b"IHDR":
+            metadata.kind = data[8:10]
+        elif item.name == b"eXIf":
+            metadata.exif = data
+        elif item.name == b"iCCP":
+            metadata.profile = png.inflated(data.partition(b"\0")[2][1:]) or b""
+            if not metadata.profile:
+                metadata.lost.append("a damaged colour profile")
+        elif item.name == b"pHYs" and len(data) == 9:
+            x, y, unit = struct.unpack(">IIB", data)
+            metadata.density = density(x, y, "m" if unit == 1 else "")
+        elif item.name in png.TEXTS and _taken_from_text(item.name, data, metadata):
+            continue
+        elif item.name in png.UNSAFE or (item.name[3:].isupper() and item.name not in png.KNOWN):
+            metadata.lost.append(f"the {item.name.decode()} chunk, which depends on the samples")
+        elif len(data) < png.LEAST.get(item.name, 0):
+            metadata.lost.append(f"a damaged {item.name.decode()} chunk")
+        else:
+            metadata.chunks.append((item.name, data))
+
+
+def _taken_from_text(name: bytes, data: bytes, metadata: Metadata) -> bool:
+    """Whether a text is really XMP or EXIF data, which are then taken."""
+    key, text = png.text_of(name, data)
+    if key == XMP_TEXT and text:
+        metadata.xmp = text
+    elif key in EXIF_TEXTS:
+        digits = b"".join((text or b"").split(b"\n")[3:])
+        try:
+            metadata.exif = metadata.exif or bytes.fromhex(digits.decode("ascii"))
+        except ValueError:
+            metadata.lost.append("the EXIF data, which are broken")
+    else:
+        return False
+    return True
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yields marker and data of what comes before a JPEG file's samples."""
+    file.seek(2)
+    while (mark := file.read(1)) == b"\xff":
+        while mark == b"\xff":
+            mark = file.read(1)
+        if mark in (b"", b"\xda", b"\xd9"):
+            return
+        if mark[0] == 1 or 0xD0 <= mark[0] <= 0xD8:
+            continue
+        size = int.from_bytes(file.read(2), "big") - 2
+        data = file.read(max(0, size))
+        if len(data) < size:
+            return
+        yield mark[0], data
+
+
+def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
+    profile, views = list[bytes](), metadata.frames > 1
+    metadata.frames = 1
+    for marker, data in _segments(file):
+        if marker == 0xE0 and data.startswith(b"JFIF\0") and len(data) >= 12:
+            unit, x, y = struct.unpack(">BHH", data[7:12])
+            metadata.density = density(x, y, JFIF_UNITS.get(unit, ""))
+            preview = len(data) > 14 and data[12] * data[13]
+            metadata.lost += [PREVIEW] if preview else []
+        elif marker == 0xE0 and data.startswith(b"JFXX\0"):
+            metadata.lost.append(PREVIEW)
+        elif marker == 0xE1 and data.startswith(EXIF_HEAD):
+            metadata.exif += data if not metadata.exif else data[len(EXIF_HEAD) :]
+        elif marker == 0xE1 and data.startswith(XMP_HEAD):
+            metadata.xmp = data[len(XMP_HEAD) :]
+        elif marker == 0xE2 and data.startswith(ICC_HEAD):
+            profile.append(data[len(ICC_HEAD) :])
+        elif marker == 0xE2 and data.startswith(VIEWS_HEAD):
+            views = True
+        elif marker == 0xED and data.startswith(PHOTOSHOP_HEAD):
+            metadata.photoshop += data[len(PHOTOSHOP_HEAD) :]
+        elif marker == 0xFE:
+            metadata.comments.append(data)
+        elif 0xE0 <= marker <= 0xEF and not (marker == 0xEE and data.startswith(b"Adobe")):
+            metadata.segments.append((marker, data))
+    if views:
+        metadata.lost.append("the further views")
+    _keep_profile(profile, metadata)
+    metadata.photoshop = _without_small_pictures(metadata.photoshop, metadata.lost)
+
+
+def _keep_profile(parts: list[bytes], metadata: Metadata) -> None:
+    parts = sorted(part for part in parts if len(part) > 2)
+    if parts and [part[0] for part in parts] == [*range(1, parts[0][1] + 1)]:
+        metadata.profile = b"".join(part[2:] for part in parts)
+    elif parts:
+        metadata.lost.append("a damaged colour profile")
+
+
+def _without_small_pictures(data: bytes, lost: list[str]) -> bytes:
+    kept, place = b"", 0
+    while data[place : place + 4] == b"8BIM" and place + 7 <= len(data):
+        name = data[place + 6] + 1
+        start = place + 6 + name + name % 2 + 4
+        size = int.from_bytes(data[start - 4 : start], "big")
+        end = start + size + size % 2
+        if start + size > len(data):
+            break
+        if int.from_bytes(data[place + 4 : place + 6], "big") in SMALL_PICTURES:
+            lost.append(PREVIEW)
+        else:
+            kept += data[place:end].ljust(end - place, b"\0")
+        place = end
+    if data[place:].strip(b"\0"):
+        lost.append("what is broken of Photoshop's data")
+    return kept
+
+
+def _read_webp(file: BinaryIO, metadata: Metadata) -> None:
+    places = {b"ICCP": "profile", b"EXIF": "exif", b"XMP ": "xmp"}
+    pixels = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name in places:
+            setattr(metadata, places[name], file.read(size))
+            file.seek(size % 2, 1)
+            continue
+        if name not in pixels and name.strip().isalnum():
+            metadata.lost.append(f"the {name.decode()} chunk")
+        file.seek(size + size % 2, 1)
+
+
+def _read_bmp(file: BinaryIO, metadata: Metadata) -> None:
+    file.seek(14)
+    header = file.read(124)
+    size = int.from_bytes(header[:4], "little")
+    if size >= 40:
+        x, y = struct.unpack("<ii", header[24:32])
+        metadata.density = density(Fraction(max(0, x)), Fraction(max(0, y)), "m")
+    if size >= 124 and header[56:60] == b"DEBM":  # a profile is embedded
+        start, length = struct.unpack("<II", header[112:120])
+        file.seek(14 + start)
+        metadata.profile = file.read(length)
+
+
+def _read_tiff(file: BinaryIO, metadata: Metadata) -> None:
+    read_tiff(file, metadata)
+    metadata.photoshop = _without_small_pictures(metadata.photoshop, metadata.lost)
+    # what has no place of its own in other formats is EXIF data there
+    own = {tag: entry for tag, entry in metadata.tags.items() if tag not in ELSEWHERE}
+    metadata.exif = exif_of(own) if own else b""
+
+
+READERS: dict[str, Callable[[BinaryIO, Metadata], None]] = {
+    "PNG": _read_png,
+    "JPEG": _read_jpeg,
+    "MPO": _read_jpeg,
+    "WEBP": _read_webp,
+    "BMP": _read_bmp,
+    "TIFF": _read_tiff,
+}

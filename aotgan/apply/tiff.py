@@ -1,0 +1,177 @@
+"""TIFF files: their tags and pages, read and written as bytes; Pillow makes the samples.
+
+A library writes few types of tags beside compressed samples, and fails at the others.
+"""
+
+import io
+import mmap
+import struct
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.TiffImagePlugin import COMPRESSION_INFO
+
+from aotgan.apply.metadata import Metadata, Page, density_of, density_tags
+from aotgan.data.decoding import LAYOUT_TAGS
+from aotgan.data.tags import ORIENTATION, BrokenTags, Row, Tag, TagFile, Tags, packed, whole
+
+PROFILE, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
+ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of their own for them
+LAYERS = 37724  # Photoshop's, which show the picture as it was
+BITS, COMPRESSION = 258, 259
+# entries that are addresses of data -> those that say how long these are
+ADDRESSES = {273: 279, 324: 325, 513: 514}
+OLD_JPEG = 6  # has further addresses
+LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "lzma", "zstd")
+BILEVEL = ("tiff_ccitt", "group3", "group4")
+DEFLATE = "tiff_adobe_deflate"
+
+
+def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
+    """Reads tags and pages of a TIFF file."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        tags = TagFile(data)
+        first, *further = tags.chain()
+        metadata.lost += _lost(tags.rows(first))
+        read = tags.read(first)
+        if not tags.is_sound(first):
+            metadata.lost.append("tags that are broken")
+        kept = [page for offset in further if (page := _page(tags, offset))]
+    own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
+    for tag in (ORIENTATION, LAYERS):
+        own.pop(tag, None)
+    metadata.tags = own
+    metadata.profile, metadata.xmp, metadata.photoshop = (
+        own[tag].data if tag in own else b"" for tag in (PROFILE, XMP, PHOTOSHOP)
+    )
+    if not metadata.photoshop and IPTC in own:
+        metadata.photoshop = _resource(own[IPTC].data)
+    metadata.density = density_of(own)
+    numbers = read[COMPRESSION].numbers if COMPRESSION in read else (1,)
+    metadata.compression = COMPRESSION_INFO.get(int(numbers[0]), "")
+    metadata.pages = kept
+    if len(kept) < len(further):
+        metadata.lost.append(f"{len(further) - len(kept)} further pages, whose kind is not copied")
+
+
+def _lost(rows: Iterable[Row]) -> list[str]:
+    """What of the first page can be kept nowhere."""
+    names = {330: "the smaller pictures beside it", LAYERS: "Photoshop's layers"}
+    return [names[row.tag] for row in rows if row.tag in names]
+
+
+def _page(tags: TagFile, offset: int) -> Page | None:
+    """A further page, as far as its data can be copied."""
+    try:
+        read = tags.read(offset)
+    except BrokenTags:
+        return None
+    compression, bits = (read[tag].numbers if tag in read else (1,) for tag in (COMPRESSION, BITS))
+    # samples of two bytes have the order of their file
+    if OLD_JPEG in compression or (tags.order == ">" and max(bits) > 8):
+        return None
+    blocks = {}
+    for address, length in ADDRESSES.items():
+        if address in read and length in read:
+            starts, sizes = (map(int, read[tag].numbers) for tag in (address, length))
+            blocks[address] = [*zip(starts, sizes, strict=False)]
+    ends = [start + size for places in blocks.values() for start, size in places]
+    if not ends or max(ends) > len(tags.buffer):
+        return None
+    return Page({tag: entry for tag, entry in read.items() if tag != 330}, blocks)
+
+
+def _resource(iptc: bytes) -> bytes:
+    """IPTC data as one of Photoshop's resources."""
+    return b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
+
+
+def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list[str]:
+    """Writes a TIFF file; returns what is not as in the file that the metadata are of.
+
+    Args:
+        picture: of a mode that TIFF files hold, without `info`.
+        file: to be written to.
+        metadata: what goes with it.
+    """
+    buffer, changed = _compressed(picture, metadata.compression)
+    with buffer.getbuffer() as data:
+        made = TagFile(data)
+        layout = {tag: entry for tag, entry in made.read(made.first).items() if tag in LAYOUT_TAGS}
+        blocks = _blocks(layout)
+        file.write(b"II*\0" + bytes(4))
+        link = 4
+        link = _write_page(file, link, Page(_tags_of(metadata) | layout, blocks), data)
+    if metadata.pages:
+        with (
+            metadata.source.open("rb") as source,
+            mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as pages,
+        ):
+            for page in metadata.pages:
+                link = _write_page(file, link, page, pages)
+        changed.append("further pages stay as they were")
+    return changed
+
+
+def _blocks(layout: Tags) -> dict[int, list[tuple[int, int]]]:
+    starts, sizes = (map(int, layout[tag].numbers) for tag in (273, 279))
+    return {273: [*zip(starts, sizes, strict=True)]}
+
+
+def _tags_of(metadata: Metadata) -> Tags:
+    """The tags of a new file, but for those that say how its samples lie."""
+    tags = dict(metadata.tags)
+    if not tags:
+        if metadata.exif:
+            exif = TagFile(metadata.exif)
+            tags = {t: e for t, e in exif.read(exif.first).items() if t not in LAYOUT_TAGS}
+        if metadata.density:
+            tags |= density_tags(metadata.density)
+        parts = {PROFILE: metadata.profile, XMP: metadata.xmp, PHOTOSHOP: metadata.photoshop}
+        tags |= {tag: Tag(7 if tag == PROFILE else 1, part) for tag, part in parts.items() if part}
+    elif XMP in tags:
+        tags[XMP] = Tag(tags[XMP].kind, metadata.xmp)
+    return tags
+
+
+def _compressed(picture: Image.Image, wanted: str) -> tuple[io.BytesIO, list[str]]:
+    """A file of the picture alone, and what is to be said of its compression."""
+    choices = BILEVEL + LOSSLESS if picture.mode == "1" else LOSSLESS
+    for compression in dict.fromkeys([wanted if wanted in choices else DEFLATE, DEFLATE]):
+        buffer = io.BytesIO()
+        try:
+            picture.save(buffer, "tiff", compression=compression)
+        except (OSError, RuntimeError, ValueError):  # libtiff was built without it
+            if compression == DEFLATE:
+                raise
+            continue
+        break
+    same = compression == wanted or not wanted or (wanted, compression) == ("tiff_deflate", DEFLATE)
+    reason = "which loses nothing, is used in place of"
+    return buffer, [] if same else [f"Deflate compression, {reason} {wanted}"]
+
+
+def _write_page(file: BinaryIO, link: int, page: Page, data: mmap.mmap | memoryview) -> int:
+    """Appends a page, and has the address at `link` name it; returns where the next one goes."""
+    tags = dict(page.tags)
+    for address, places in page.blocks.items():
+        starts = []
+        for start, size in places:
+            starts.append(_even(file))
+            file.write(data[start : start + size])
+        tags[address] = whole(*starts)
+    place = _even(file)
+    directory = packed(tags, place)
+    file.write(directory)
+    file.seek(link)
+    file.write(struct.pack("<I", place))
+    file.seek(0, 2)
+    return place + 2 + 12 * len(tags)
+
+
+def _even(file: BinaryIO) -> int:
+    """Where the next bytes go, an even place."""
+    place = file.tell()
+    file.write(bytes(place % 2))
+    return place + place % 2
