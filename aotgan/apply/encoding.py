@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from PIL import Image
@@ -31,12 +32,39 @@ NAMES = {
 }
 MOST_SEGMENT = 65_533  # bytes of data in a segment of a JPEG file
 MOST_DENSITY = 65_535
-NO_PLACE = " (no place in this format)"
+
+
+@dataclass
+class Notes:
+    """What of a file is not in the one made of it.
+
+    Attributes:
+        no_place: what the format has no place for.
+        remarks: what else is to be said, in sentences.
+    """
+
+    no_place: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def miss(self, metadata: Metadata, *kept: str) -> None:
+        """Names what is there and was not kept, by the attributes of `Metadata`."""
+        self.no_place += [
+            name
+            for attribute, name in NAMES.items()
+            if attribute not in kept and getattr(metadata, attribute)
+        ]
+        for name, data in metadata.chunks if "chunks" not in kept else ():
+            key = png.text_of(name, data)[0].decode("latin-1") if name in png.TEXTS else ""
+            self.no_place.append(f"the text {key!r}" if key else name.decode())
+        for marker, _ in metadata.segments if "segments" not in kept else ():
+            self.no_place.append(f"the segment APP{marker - 0xE0}")
+        if metadata.pages and "pages" not in kept:
+            self.no_place.append(f"{len(metadata.pages)} further pages")
 
 
 def encode(
     picture: Image.Image, file: BinaryIO, file_format: str, options: Options, metadata: Metadata
-) -> list[str]:
+) -> Notes:
     """Writes a picture into a file.
 
     Args:
@@ -45,99 +73,78 @@ def encode(
         file_format: one of `aotgan.apply.saving.FORMATS`.
         options: how Pillow writes it.
         metadata: what goes with it.
-
-    Returns:
-        What is not as in the file that the metadata are of.
     """
-    frames, notes = _frames(picture, file_format, metadata)
-    notes += WRITERS[file_format](picture, file, {**options, **frames}, metadata)
-    if metadata.pages and file_format != "tiff":
-        notes.append(f"{len(metadata.pages)} further pages left out")
+    notes = Notes()
+    frames = _frames(file_format, metadata, notes)
+    WRITERS[file_format](picture, file, {**options, **frames}, metadata, notes)
     return notes
 
 
-def _frames(
-    picture: Image.Image, file_format: str, metadata: Metadata
-) -> tuple[dict[str, Any], list[str]]:
-    """How Pillow writes the further frames of an animation, and what is to be said of them."""
+def _frames(file_format: str, metadata: Metadata, notes: Notes) -> dict[str, Any]:
+    """How Pillow writes the further frames of an animation."""
     count = metadata.frames
     if count == 1:
-        return {}, []
+        return {}
     with open_image(metadata.source) as animation:
         fits = animation.format == file_format.upper() and orientation(animation) == 1
         small = count * animation.width * animation.height <= MAX_PIXELS
         if not fits or not small or animation.info.get("default_image"):
-            return {}, [f"{count - 1} further frames left out"]
+            notes.no_place.append(f"{count - 1} further frames")
+            return {}
         pictures, durations = [], []
         for number in range(count):
             animation.seek(number)
             pictures.append(animation.copy())
             durations.append(animation.info.get("duration", 0))
-        options = {"save_all": True, "append_images": pictures[1:], "duration": durations}
-        return options | {"loop": animation.info.get("loop", 0)}, [
-            f"the first of {count} frames is filled, the others stay as they were"
-        ]
-
-
-def _left_out(metadata: Metadata, *kept: str) -> list[str]:
-    """Names what is there and has no place."""
-    return [
-        f"{name}{NO_PLACE}"
-        for attribute, name in NAMES.items()
-        if attribute not in kept and getattr(metadata, attribute)
-    ]
-
-
-def _own_left_out(metadata: Metadata, kept: str = "") -> list[str]:
-    """Names what PNG or JPEG files alone have."""
-    names = []
-    for name, data in metadata.chunks if kept != "chunks" else ():
-        text = png.text_of(name, data)[0].decode("latin-1") if name in png.TEXTS else ""
-        names.append(f"the text {text!r}{NO_PLACE}" if text else f"{name.decode()}{NO_PLACE}")
-    for marker, _ in metadata.segments if kept != "segments" else ():
-        names.append(f"segment APP{marker - 0xE0}{NO_PLACE}")
-    return names
+        loop = animation.info.get("loop", 0)
+    notes.remarks.append(f"The first of {count} frames is filled, the others stay as they were.")
+    further = {"append_images": pictures[1:], "duration": durations, "loop": loop}
+    return {"save_all": True, **further}
 
 
 def _write_png(
-    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata
-) -> list[str]:
+    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
+) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "png", **options)
     data = buffer.getvalue()
     same_kind = metadata.kind == data[24:26]
-    own = [
-        (name, content) for name, content in metadata.chunks if same_kind or name not in png.OF_KIND
-    ]
-    early = [(name, content) for name, content in own if name in png.COLOUR]
-    late = [(name, content) for name, content in own if name not in png.COLOUR]
+    early, late = list[tuple[bytes, bytes]](), list[tuple[bytes, bytes]]()
+    for name, content in metadata.chunks:
+        if name in png.OF_KIND and not same_kind:
+            notes.no_place.append(name.decode())
+        else:
+            (early if name in png.COLOUR else late).append((name, content))
     if metadata.profile:
         early.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.profile)))
     if metadata.density:
-        unit = metadata.density.unit
-        pixels = metadata.density.per("m")
-        late.append((b"pHYs", struct.pack(">IIB", *pixels, bool(unit))))
+        pixels, unit = metadata.density.per("m"), bool(metadata.density.unit)
+        late.append((b"pHYs", struct.pack(">IIB", *pixels, unit)))
     if metadata.exif:
         late.append((b"eXIf", metadata.exif))
     if metadata.xmp:
         late.append((b"iTXt", XMP_TEXT + bytes(5) + metadata.xmp))
-    for comment in metadata.comments:
-        late.append((b"tEXt", b"Comment\0" + comment.replace(b"\0", b"")))
+    late += [_comment(text) for text in metadata.comments]
     # colours come before the palette, all else before the samples
-    start = next(
-        item.start - 8
-        for item in png.chunks(buffer)
-        if item.name not in (b"IHDR", b"PLTE", b"tRNS")
-    )
+    pixels_first = (b"IHDR", b"PLTE", b"tRNS")
+    start = next(item.start for item in png.chunks(buffer) if item.name not in pixels_first) - 8
     header = len(png.SIGNATURE) + 25
     file.write(data[:header] + b"".join(png.chunk(*item) for item in early))
     file.write(data[header:start] + b"".join(png.chunk(*item) for item in late))
     file.write(data[start:])
-    lost = [f"{name.decode()}{NO_PLACE}" for name, _ in metadata.chunks if (name, _) not in own]
+    notes.miss(metadata, *NAMES.keys() - {"photoshop"}, "chunks")
+
+
+def _comment(comment: bytes) -> tuple[bytes, bytes]:
+    """A JPEG file's comment as a chunk: Latin-1 in one kind of text, UTF-8 in the other."""
+    comment = comment.replace(b"\0", b"")
+    try:
+        comment.decode("utf-8")
+    except UnicodeDecodeError:
+        return b"tEXt", b"Comment\0" + comment
+    plain = comment.isascii()
     return (
-        _left_out(metadata, *NAMES.keys() - {"photoshop"})
-        + lost
-        + _own_left_out(metadata, "chunks")
+        (b"tEXt", b"Comment\0" + comment) if plain else (b"iTXt", b"Comment" + bytes(5) + comment)
     )
 
 
@@ -146,79 +153,66 @@ def _segment(marker: int, data: bytes) -> bytes:
 
 
 def _write_jpeg(
-    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata
-) -> list[str]:
-    notes, segments = _own_left_out(metadata, "segments"), list[tuple[int, bytes]]()
-    for marker, name in ((0xE1, "exif"), (0xE1, "xmp")):
-        head = EXIF_HEAD if name == "exif" else XMP_HEAD
-        content = getattr(metadata, name)
-        if len(head + content) > MOST_SEGMENT:
-            notes.append(f"{NAMES[name]} (too long for this format)")
-        elif content:
-            segments.append((marker, head + content))
+    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
+) -> None:
+    heads = {"exif": EXIF_HEAD, "xmp": XMP_HEAD}
+    segments = [
+        (0xE1, head + data) for key, head in heads.items() if (data := getattr(metadata, key))
+    ]
     step = MOST_SEGMENT - len(PHOTOSHOP_HEAD)
     for start in range(0, len(metadata.photoshop), step):
         segments.append((0xED, PHOTOSHOP_HEAD + metadata.photoshop[start : start + step]))
-    segments += metadata.segments
-    for comment in metadata.comments:
-        if len(comment) > MOST_SEGMENT:
-            notes.append("the comment (too long for this format)")
-        else:
-            segments.append((0xFE, comment))
+    segments += [*metadata.segments, *((0xFE, comment) for comment in metadata.comments)]
+    names = {0xE1: "long EXIF or XMP data", 0xFE: "a long comment"}
+    notes.no_place += [names[marker] for marker, data in segments if len(data) > MOST_SEGMENT]
+    fitting = [_segment(*item) for item in segments if len(item[1]) <= MOST_SEGMENT]
     buffer = io.BytesIO()
-    extra = b"".join(_segment(*segment) for segment in segments)
-    picture.save(buffer, "jpeg", icc_profile=metadata.profile or None, extra=extra, **options)
+    profile = metadata.profile or None
+    picture.save(buffer, "jpeg", icc_profile=profile, extra=b"".join(fitting), **options)
     data = buffer.getvalue()
-    start = 2
-    if metadata.density:
-        unit = metadata.density.unit and "inch"
-        pixels = metadata.density.per("inch")
-        if max(pixels) > MOST_DENSITY or min(pixels) < 1:
-            notes.append("the resolution (out of range for this format)")
-        else:
-            said = struct.pack(">BHH", bool(unit), *pixels)
-            file.write(data[:2] + _segment(0xE0, b"JFIF\0\1\1" + said + bytes(2)))
-            # one of Pillow's own goes, CMYK has none
-            start = 20 if data[2:4] == b"\xff\xe0" else 2
-            file.write(data[start:])
-            return notes
-    file.write(data)
-    return notes
+    pixels = metadata.density.per("inch") if metadata.density else (0, 0)
+    if metadata.density and 0 < min(pixels) and max(pixels) <= MOST_DENSITY:
+        said = struct.pack(">BHH", bool(metadata.density.unit), *pixels)
+        # Pillow's own, which CMYK files have not, is replaced
+        own = 18 if data[2:4] == b"\xff\xe0" else 0
+        file.write(data[:2] + _segment(0xE0, b"JFIF\0\1\1" + said + bytes(2)) + data[2 + own :])
+    else:
+        file.write(data)
+        notes.no_place += [f"a resolution of {pixels}"] if metadata.density else []
+    notes.miss(metadata, *NAMES, "segments")
 
 
 def _write_webp(
-    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata
-) -> list[str]:
-    exif, kept = metadata.exif, {"profile", "exif", "xmp"}
+    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
+) -> None:
+    exif = metadata.exif
     if metadata.density and not exif:
         exif = exif_of(density_tags(metadata.density))
-    if exif:
-        kept.add("density")
-    picture.save(file, "webp", icc_profile=metadata.profile, exif=exif, xmp=metadata.xmp, **options)
-    return _left_out(metadata, *kept) + _own_left_out(metadata)
+    parts = {"icc_profile": metadata.profile, "exif": exif, "xmp": metadata.xmp}
+    picture.save(file, "webp", **parts, **options)
+    notes.miss(metadata, "profile", "exif", "xmp", *(["density"] if exif else []))
 
 
 def _write_bmp(
-    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata
-) -> list[str]:
+    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
+) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "bmp", dpi=(0, 0), **options)
-    data = bytearray(buffer.getvalue())
-    kept = set[str]()
-    if metadata.density and metadata.density.unit:
+    data, said = bytearray(buffer.getvalue()), metadata.density and metadata.density.unit
+    if metadata.density and said:
         struct.pack_into("<ii", data, 38, *metadata.density.per("m"))
-        kept.add("density")
     file.write(data)
-    return _left_out(metadata, *kept) + _own_left_out(metadata)
+    notes.miss(metadata, *(["density"] if said else []))
 
 
 def _write_tiff(
-    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata
-) -> list[str]:
-    return write_tiff(picture, file, metadata) + _own_left_out(metadata)
+    picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
+) -> None:
+    notes.remarks += write_tiff(picture, file, metadata)
+    notes.miss(metadata, *NAMES, "pages")
 
 
-Writer = Callable[[Image.Image, BinaryIO, Options, Metadata], list[str]]
+Writer = Callable[[Image.Image, BinaryIO, Options, Metadata, Notes], None]
 WRITERS: dict[str, Writer] = {
     "png": _write_png,
     "jpeg": _write_jpeg,

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from aotgan.apply.inpaint import OnProgress, check_options, inpaint
+from aotgan.apply.metadata import LeftOut
 from aotgan.apply.reading import read_metadata
 from aotgan.apply.saving import check_quality, save_picture
 from aotgan.apply.tasks import FolderOutcome, Task
@@ -185,6 +186,7 @@ def _fill(
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("ignore", LeftOut)  # what a file keeps is said when it is written
             filled = inpaint(
                 task.image, task.mask, generator, on_progress=on_progress, **settings.options
             )

@@ -132,7 +132,8 @@ def inpaint(
             that is not finite.
 
     Warns:
-        UserWarning: a mask without a hole, or with so much that it may be inverted.
+        UserWarning: a mask without a hole, or with so much that it may be inverted; as `LeftOut` of
+            `aotgan.apply.metadata`, what of a file is broken or beyond a single picture.
     """
     check_options(grow, feather, context, precision, levels, hole)
     pictures, restore = read_pictures(image)

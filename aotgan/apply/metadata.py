@@ -10,11 +10,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from PIL import ExifTags
+
 from aotgan.data.tags import Tag, Tags, whole
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+PREVIEW = "the small picture inside, which shows it as it was"
 METRES = {"inch": Fraction("0.0254"), "cm": Fraction("0.01"), "m": Fraction(1)}
 TIFF_UNITS = {1: "", 2: "inch", 3: "cm"}
+
+
+class LeftOut(UserWarning):
+    """What a file says and the picture made of it does not."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,25 @@ class Metadata:
     lost: list[str] = field(default_factory=list)
 
     @property
+    def beyond(self) -> list[str]:
+        """What a single picture in memory cannot have of it."""
+        counts = {"pages": len(self.pages), "frames": self.frames - 1}
+        further = [f"{count} further {what}" for what, count in counts.items() if count]
+        return [name for name in self.lost if name != PREVIEW] + further
+
+    @property
     def info(self) -> dict[str, Any]:
         """What Pillow's own `Image.info` says of it."""
         said: dict[str, Any] = {"icc_profile": self.profile, "xmp": self.xmp}
         said["exif"] = b"Exif\0\0" + self.exif if self.exif else b""
         said["dpi"] = self.density.dpi if self.density and self.density.unit else None
         return {key: value for key, value in said.items() if value}
+
+
+def damaged(what: str, tags: Iterable[int]) -> list[str]:
+    """Returns what to say of broken tags: nothing where there are none."""
+    names = [ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in dict.fromkeys(tags)]
+    return [f"what is broken of {what} ({', '.join(names)})"] if names else []
 
 
 def listed(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ A picture keeps its own samples from the first to the last: only pixels that a f
 ever written, so that all others stay the same to the byte. The network sees upright RGB in [-1, 1].
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from aotgan.apply.metadata import LeftOut, listed
 from aotgan.apply.reading import read_metadata
 from aotgan.data.dataset import LUMINANCE
 from aotgan.data.decoding import bits_of
@@ -24,14 +26,12 @@ from aotgan.data.orientation import orientation, upright
 from aotgan.errors import InputError
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "I;16L", "I;16B", "I;16N")
+# modes that say the same in other numbers
+CONVERTED = {"YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "La": "LA"}
 # what to do with images of modes that mean something else than these
 OTHER_MODES = {
-    **dict.fromkeys(("HSV", "YCbCr", "RGBX"), 'Convert it: image.convert("RGB")'),
-    **dict.fromkeys(("PA", "RGBa"), 'Convert it: image.convert("RGBA")'),
-    "La": 'Convert it: image.convert("LA")',
-    "LAB": "Convert it with ImageCms.profileToProfile",
-    "F": "Give its numbers, scaled to [0, 1]: numpy.asarray(image)",
-}
+    mode: f'Convert it: image.convert("{other}")' for mode, other in CONVERTED.items()
+} | {"F": "Give its numbers, scaled to [0, 1]: numpy.asarray(image)"}
 GUESSED = {"dpi", "resolution", "exif", "xmp", "icc_profile"}  # by Pillow, of a file
 # EXIF orientation -> how the stored picture becomes upright: (flip rows, flip columns), transpose
 TURNS = {
@@ -202,19 +202,24 @@ def _read_upright(path: Path) -> Image.Image:
         bits = bits_of(image, path)
         if bits > 8 and not (bits == 16 and image.mode.startswith("I")):
             raise InputError(
-                f"{path}: {'grey' if image.mode.startswith('I') else 'colour'} of {bits} bits a "
+                f"{path}: {'grey' if image.mode[0] in 'FI' else 'colour'} of {bits} bits a "
                 "channel, which would be written with another number of bits. Read it as an array "
                 "of floats in [0, 1] with another library and give that, or save it with 8 bits."
             )
         try:
             shown = upright(image)
+            if shown.mode in CONVERTED:
+                shown = shown.convert(CONVERTED[shown.mode])
         except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
             raise InputError(
                 f"{path}: cannot be decoded ({error}). The file is damaged; replace it."
             ) from error
     for key in GUESSED & set(shown.info):
         del shown.info[key]
-    shown.info.update(read_metadata(path).info)
+    metadata = read_metadata(path)
+    shown.info.update(metadata.info)
+    if metadata.beyond:
+        warnings.warn(f"{path}: left out {listed(metadata.beyond)}.", LeftOut, stacklevel=4)
     return shown
 
 

@@ -7,16 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import ExifTags
-
-from aotgan.apply.metadata import Metadata, density, density_of
+from aotgan.apply.metadata import PREVIEW, Metadata, damaged, density, density_of
 from aotgan.apply.tiff import ELSEWHERE, read_tiff
 from aotgan.data import png
 from aotgan.data.images import open_image
 from aotgan.data.orientation import SIDEWAYS, orientation, upright_exif, upright_xmp
 from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile, exif_of
 
-PREVIEW = "the small picture inside, which shows it as it was"
 XMP_TEXT = b"XML:com.adobe.xmp"
 EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 # JPEG segments and what each begins with
@@ -49,9 +46,8 @@ def _keep_exif(metadata: Metadata, sideways: bool) -> None:
     data, broken = upright_exif(metadata.exif, sideways)
     if metadata.exif and not data and broken == [ORIENTATION]:
         metadata.lost.append("the EXIF data, which are broken")
-    elif broken:
-        names = [ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in dict.fromkeys(broken)]
-        metadata.lost.append(f"what is broken of the EXIF data ({', '.join(names)})")
+    else:
+        metadata.lost += damaged("the EXIF data", broken)
     try:
         file = TagFile(re.sub(rb"\A(Exif\0\0)+", b"", metadata.exif))
         if len([*file.chain()]) > 1:
@@ -66,6 +62,8 @@ def _keep_exif(metadata: Metadata, sideways: bool) -> None:
 
 def _read_png(file: BinaryIO, metadata: Metadata) -> None:
     for item in png.chunks(file):
+        if item.name == b"acTL" and metadata.frames == 1:
+            metadata.lost.append("the animation")
         if item.name in png.PIXELS | png.FRAMES and item.name != b"IHDR":
             continue
         data = item.data(file)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aotgan.apply.encoding import encode
+from aotgan.apply.encoding import Notes, encode
 from aotgan.apply.metadata import Metadata, listed
 from aotgan.errors import InputError, check_choice
 from aotgan.files import write_atomically
@@ -119,14 +119,23 @@ def save_picture(
     if quality is not None:
         options |= {"quality": quality, "lossless": False}
     metadata = metadata or Metadata(path)
-    notes = list[str]()
+    notes = list[Notes]()
     write_atomically(
-        path, lambda file: notes.extend(encode(picture, file, file_format, options, metadata))
+        path, lambda file: notes.append(encode(picture, file, file_format, options, metadata))
     )
-    for beginning, names in (("left out: ", metadata.lost), ("", notes)):
-        if names:
-            warnings.warn(f"{beginning}{listed(names)}.", stacklevel=2)
+    _tell(metadata.lost, notes[0], file_format)
     return path
+
+
+def _tell(lost: list[str], notes: Notes, file_format: str) -> None:
+    """Warns of what is not in the file."""
+    if lost:
+        warnings.warn(f"Left out: {listed(lost)}.", stacklevel=3)
+    if notes.no_place:
+        reason = f"as {file_format} files have no place for it"
+        warnings.warn(f"Left out, {reason}: {listed(notes.no_place)}.", stacklevel=3)
+    for remark in notes.remarks:
+        warnings.warn(remark, stacklevel=3)
 
 
 def _plain(picture: Image.Image, file_format: str) -> Image.Image:

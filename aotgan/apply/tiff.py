@@ -12,14 +12,22 @@ from typing import BinaryIO
 from PIL import Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO
 
-from aotgan.apply.metadata import Metadata, Page, density_of, density_tags
+from aotgan.apply.metadata import (
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    Metadata,
+    Page,
+    damaged,
+    density_of,
+    density_tags,
+)
 from aotgan.data.decoding import LAYOUT_TAGS
 from aotgan.data.tags import ORIENTATION, BrokenTags, Row, Tag, TagFile, Tags, packed, whole
 
 PROFILE, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of their own for them
 LAYERS = 37724  # Photoshop's, which show the picture as it was
-BITS, COMPRESSION = 258, 259
+BITS, COMPRESSION, DESCRIPTION = 258, 259, 270
 # entries that are addresses of data -> those that say how long these are
 ADDRESSES = {273: 279, 324: 325, 513: 514}
 OLD_JPEG = 6  # has further addresses
@@ -33,14 +41,14 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         tags = TagFile(data)
         first, *further = tags.chain()
-        metadata.lost += _lost(tags.rows(first))
+        metadata.lost += _lost(tags.rows(first)) + damaged("tags", tags.broken(first))
         read = tags.read(first)
-        if not tags.is_sound(first):
-            metadata.lost.append("tags that are broken")
         kept = [page for offset in further if (page := _page(tags, offset))]
     own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
     for tag in (ORIENTATION, LAYERS):
         own.pop(tag, None)
+    if X_RESOLUTION not in own:
+        own.pop(RESOLUTION_UNIT, None)  # a unit of nothing
     metadata.tags = own
     metadata.profile, metadata.xmp, metadata.photoshop = (
         own[tag].data if tag in own else b"" for tag in (PROFILE, XMP, PHOTOSHOP)
@@ -88,7 +96,7 @@ def _resource(iptc: bytes) -> bytes:
 
 
 def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list[str]:
-    """Writes a TIFF file; returns what is not as in the file that the metadata are of.
+    """Writes a TIFF file; returns what is to be said of it, in sentences.
 
     Args:
         picture: of a mode that TIFF files hold, without `info`.
@@ -110,7 +118,7 @@ def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list
         ):
             for page in metadata.pages:
                 link = _write_page(file, link, page, pages)
-        changed.append("further pages stay as they were")
+        changed.append("The further pages stay as they were.")
     return changed
 
 
@@ -130,6 +138,9 @@ def _tags_of(metadata: Metadata) -> Tags:
             tags |= density_tags(metadata.density)
         parts = {PROFILE: metadata.profile, XMP: metadata.xmp, PHOTOSHOP: metadata.photoshop}
         tags |= {tag: Tag(7 if tag == PROFILE else 1, part) for tag, part in parts.items() if part}
+        comment = b"\n".join(part.rstrip(b"\0") for part in metadata.comments)
+        if comment and DESCRIPTION not in tags:
+            tags[DESCRIPTION] = Tag(2, comment + b"\0")
     elif XMP in tags:
         tags[XMP] = Tag(tags[XMP].kind, metadata.xmp)
     return tags
@@ -147,9 +158,9 @@ def _compressed(picture: Image.Image, wanted: str) -> tuple[io.BytesIO, list[str
                 raise
             continue
         break
-    same = compression == wanted or not wanted or (wanted, compression) == ("tiff_deflate", DEFLATE)
-    reason = "which loses nothing, is used in place of"
-    return buffer, [] if same else [f"Deflate compression, {reason} {wanted}"]
+    if not wanted or compression == wanted or (wanted, compression) == ("tiff_deflate", DEFLATE):
+        return buffer, []
+    return buffer, [f"Compressed by deflate in place of {wanted}, so that known pixels stay."]
 
 
 def _write_page(file: BinaryIO, link: int, page: Page, data: mmap.mmap | memoryview) -> int:

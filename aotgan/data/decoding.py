@@ -40,13 +40,23 @@ def decoder_of(path: Path) -> Image.Image:
     with path.open("rb") as file:
         start = file.read(8)
         if start == png.SIGNATURE:
-            names = png.spoilt(file)
-            lean = png.without(file, names) if names else None
+            lean = _lean_png(file)
         elif start[:2] in (b"II", b"MM"):
             lean = _lean_tiff(file)
         else:
             lean = None
     return Image.open(io.BytesIO(lean) if lean else path, formats=FORMATS)
+
+
+def _lean_png(file: BinaryIO) -> bytes | None:
+    """A PNG file without the chunks that Pillow stops at; None where there are none."""
+    names = png.spoilt(file)
+    lean = png.without(file, names) if names else None
+    try:
+        Image.open(io.BytesIO(lean) if lean else file, formats=("PNG",))
+    except Exception:  # decoders raise a dozen unrelated types on hostile bytes
+        return png.without(file, names | png.FRAMES)
+    return lean
 
 
 def _lean_tiff(file: BinaryIO) -> bytes | None:
@@ -58,7 +68,7 @@ def _lean_tiff(file: BinaryIO) -> bytes | None:
             rows = tags.rows(tags.first)
             # Pillow reads and writes all of them to undo an orientation
             turned = any(row.tag == ORIENTATION and tags.value(row) != 1 for row in rows)
-            if tags.is_sound(tags.first) and not turned:
+            if not turned and not tags.broken(tags.first):
                 return None
             return tags.without(lambda row: row.tag not in needed)[0]
     except BrokenTags:

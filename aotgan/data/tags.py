@@ -127,18 +127,22 @@ class TagFile:
         starts = range(offset + self.head, self._end(offset), self.step)
         return [self._row(start, group) for start in starts]
 
-    def is_sound(self, offset: int, group: int | None = None) -> bool:
-        """Whether all entries of a directory are sound, and of those inside it."""
-        try:
-            return all(
-                row.sound
-                and (
-                    row.tag not in INSIDE.get(group, ()) or self.is_sound(self.value(row), row.tag)
-                )
-                for row in self.rows(offset, group)
-            )
-        except BrokenTags:
-            return False
+    def broken(self, offset: int, group: int | None = None) -> list[int]:
+        """Returns the tags of a directory that are not sound, and of those inside it.
+
+        Raises:
+            BrokenTags: as `rows`.
+        """
+        tags = []
+        for row in self.rows(offset, group):
+            if not row.sound:
+                tags.append(row.tag)
+            elif row.tag in INSIDE.get(group, ()):
+                try:
+                    tags += self.broken(self.value(row), row.tag)
+                except BrokenTags:
+                    tags.append(row.tag)
+        return tags
 
     def read(self, offset: int, group: int | None = None) -> Tags:
         """Returns the sound entries of a directory, and of those inside it.

@@ -1,0 +1,1 @@
+"""What people's files do to the programs: cases from the field, as tables."""
