@@ -86,10 +86,12 @@ def _frames(file_format: str, metadata: Metadata, notes: Notes) -> dict[str, Any
     if count == 1:
         return {}
     with open_image(metadata.source) as animation:
-        fits = animation.format == file_format.upper() and orientation(animation) == 1
-        small = count * animation.width * animation.height <= MAX_PIXELS
-        if not fits or not small or animation.info.get("default_image"):
+        if animation.format != file_format.upper():
             notes.no_place.append(f"{count - 1} further frames")
+            return {}
+        small = count * animation.width * animation.height <= MAX_PIXELS
+        if not small or orientation(animation) != 1 or animation.info.get("default_image"):
+            notes.remarks.append(f"Left out: {count - 1} further frames.")
             return {}
         pictures, durations = [], []
         for number in range(count):
@@ -142,10 +144,9 @@ def _comment(comment: bytes) -> tuple[bytes, bytes]:
         comment.decode("utf-8")
     except UnicodeDecodeError:
         return b"tEXt", b"Comment\0" + comment
-    plain = comment.isascii()
-    return (
-        (b"tEXt", b"Comment\0" + comment) if plain else (b"iTXt", b"Comment" + bytes(5) + comment)
-    )
+    if comment.isascii():
+        return b"tEXt", b"Comment\0" + comment
+    return b"iTXt", b"Comment" + bytes(5) + comment
 
 
 def _segment(marker: int, data: bytes) -> bytes:
@@ -155,10 +156,8 @@ def _segment(marker: int, data: bytes) -> bytes:
 def _write_jpeg(
     picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
 ) -> None:
-    heads = {"exif": EXIF_HEAD, "xmp": XMP_HEAD}
-    segments = [
-        (0xE1, head + data) for key, head in heads.items() if (data := getattr(metadata, key))
-    ]
+    parts = {EXIF_HEAD: metadata.exif, XMP_HEAD: metadata.xmp}
+    segments = [(0xE1, head + data) for head, data in parts.items() if data]
     step = MOST_SEGMENT - len(PHOTOSHOP_HEAD)
     for start in range(0, len(metadata.photoshop), step):
         segments.append((0xED, PHOTOSHOP_HEAD + metadata.photoshop[start : start + step]))

@@ -233,7 +233,10 @@ def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:
     flips = TURNS.get(orientation(image), (False, False, False))
     samples = np.asarray(image)  # (H, W) or (H, W, C)
     if image.mode == "I" and samples.size and not 0 <= samples.min() <= samples.max() <= 65535:
-        raise InputError("an image of 32-bit integers beyond 0 to 65535, whose range is unknown.")
+        raise InputError(
+            "an image of 32-bit integers beyond 0 to 65535, whose range is unknown. Scale them to "
+            "0 to 65535."
+        )
     high = 65535.0 if image.mode.startswith("I") else 1.0 if image.mode == "1" else 255.0
     palette = _palette(image) if image.mode == "P" else None
     stored = samples if samples.ndim == 3 else samples[..., None]

@@ -49,8 +49,8 @@ def read_mask(
         mask: any of these; (H, W), (H, W, C), or for tensors (H, W), (1, H, W) or (1, 1, H, W).
         size: (H, W) in px that the mask must have: those of its image as it is displayed.
         hole: "white" is the hole, or "black" for the opposite polarity; of masks with transparency
-            "painted", what is half as opaque as the most opaque or more, or "transparent", what is
-            less than half opaque.
+            "painted", what is at least half as opaque as the most opaque, or "transparent", the
+            rest.
         strict: whether it is one of a set that is trained or measured on, where no hole, or more
             than nine tenths of the image, is a mistake. False: the hole of one picture to fill,
             which may be none and must leave a pixel to fill it from.

@@ -55,7 +55,7 @@ def layer_hole(
     top = white_of(values)
     painted = alpha >= max(float(alpha.max()), 1e-9) / 2
     if hole in LAYERS:
-        return (painted if hole == "painted" else alpha < top / 2), hole
+        return (painted if hole == "painted" else ~painted), hole
     spread = np.ptp(colour[painted].astype(float), axis=0).max()
     plain = spread <= ONE_COLOUR * top
     if plain and alpha.max() < top * (1 - 1 / 255):
@@ -68,7 +68,7 @@ def layer_hole(
             'hole="painted" (--hole painted) if what is painted is to be filled, '
             'hole="transparent" (--hole transparent) if the rest is.'
         )
-    return alpha < top / 2, "transparent"
+    return ~painted, "transparent"
 
 
 def white_of(values: NDArray) -> float:

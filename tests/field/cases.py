@@ -14,6 +14,7 @@ from PIL import Image
 from aotgan.apply.folders import Settings, fill_files
 from aotgan.apply.saving import format_of
 from aotgan.apply.tasks import FolderOutcome, Task
+from aotgan.data.images import open_image
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 
@@ -41,7 +42,7 @@ class Result:
     def image(self) -> Image.Image:
         """The result as Pillow opens it."""
         assert not self.refusal, self.refusal
-        image = Image.open(self.path)
+        image = open_image(self.path)
         image.load()
         return image
 

@@ -1,0 +1,111 @@
+"""Files that cameras, scanners and drawing programs write and Pillow does not, or not on demand."""
+
+import io
+import struct
+
+import numpy as np
+from PIL import Image
+
+from field.cases import bmp_565, interlaced_png, photo, with_chunk, with_segment
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:title>caf\xc3\xa9</dc:title></x:xmpmeta>'
+IPTC = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x0a" + b"\x1c\x02\x05\0\5title"
+
+
+def odd_offsets(path):
+    """A TIFF file whose directory begins at an address that has a 16 in it."""
+    for seed in range(300):
+        photo(seed=seed).save(path, compression="tiff_lzw", dpi=(300, 300))
+        if "16" in str(struct.unpack("<I", path.read_bytes()[4:8])[0]):
+            return
+    raise AssertionError("no such file among 300")
+
+
+def rows_of(kind):
+    """The bytes of a file of a kind that Pillow reads and does not write."""
+    array = np.array(photo())
+    return bmp_565(array) if kind == "bmp 565" else interlaced_png(array)
+
+
+def exif_data(*rows):
+    """EXIF data of tags (number, type, value as bytes)."""
+    return b"Exif\0\0" + directory(rows, 8, b"II*\0\x08\0\0\0")
+
+
+def directory(rows, start, before):
+    """Bytes with a directory of tags behind them; values of more than 4 bytes follow it."""
+    sizes = {3: 2, 4: 4}
+    table, values = struct.pack("<H", len(rows)), b""
+    place = start + 2 + 12 * len(rows) + 4
+    for number, kind, value in sorted(rows):
+        count = len(value) // sizes.get(kind, 1)
+        inline = value if len(value) <= 4 else struct.pack("<I", place + len(values))
+        values += value if len(value) > 4 else b""
+        table += struct.pack("<HHI", number, kind, count) + inline.ljust(4, b"\0")
+    return before + table + bytes(4) + values
+
+
+def tiff_of(*rows):
+    """Writes a TIFF file with these tags, (number, type, value as bytes), beside its layout."""
+
+    def write(path):
+        samples = np.array(photo()).tobytes()
+        short = {256: 64, 257: 64, 259: 1, 262: 2, 277: 3, 278: 64}
+        layout = [(number, 3, struct.pack("<H", value)) for number, value in short.items()]
+        layout += [(258, 3, struct.pack("<HHH", 8, 8, 8)), (273, 4, struct.pack("<I", 8))]
+        layout += [(279, 4, struct.pack("<I", len(samples)))]
+        start = 8 + len(samples)
+        before = b"II*\0" + struct.pack("<I", start) + samples
+        path.write_bytes(directory([*layout, *rows], start, before))
+
+    return write
+
+
+def encoded(name):
+    buffer = io.BytesIO()
+    photo().save(buffer, name)
+    return buffer.getvalue()
+
+
+def jpeg_with(marker, data):
+    """Writes a JPEG file with a segment."""
+    return lambda path: path.write_bytes(with_segment(encoded("jpeg"), marker, data))
+
+
+def png_with(name, data, broken=False):
+    """Writes a PNG file with a chunk."""
+    return lambda path: path.write_bytes(with_chunk(encoded("png"), name, data, broken))
+
+
+def painted(colour, where):
+    """Writes a picture, and beside it a mask that is painted somewhere."""
+
+    def write(path):
+        photo().save(path)
+        mask = np.zeros((*where.shape, 4), np.uint8)
+        if isinstance(colour, tuple):
+            mask[where] = colour
+        elif "photo" in colour:
+            mask[..., :3] = np.array(photo(seed=colour == "another photo"))
+            mask[..., 3] = where * 255
+        elif colour == "inks":
+            image = Image.fromarray(where).convert("L").convert("RGB").convert("CMYK")
+            image.save(path.with_name("m.png"), "tiff")
+            return
+        else:
+            mask[..., 3] = 255
+            mask[~where, :3] = 255 if colour == "black on white" else 0
+            mask[where, 0] = 255 if colour == "red on black" else 0
+        Image.fromarray(mask).save(path.with_name("m.png"))
+
+    return write
+
+
+def shape_of_pixels(x, y):
+    """Writes a JPEG file that says how long and wide a pixel is, and no resolution."""
+
+    def write(path):
+        data = encoded("jpeg")
+        path.write_bytes(data[:13] + struct.pack(">BHH", 0, x, y) + data[18:])
+
+    return write
