@@ -19,7 +19,7 @@ from aotgan.reproduce.tables import report
 from aotgan.reproduce.tables.captions import caption
 from aotgan.reproduce.tables.plots import bin_plot, difference_plot, row_plot
 from aotgan.reproduce.tables.rows import name_of, rows_of_table
-from aotgan.reproduce.tables.significance import MEANING
+from aotgan.reproduce.tables.significance import MEANING, Comparison
 from aotgan.reproduce.tables.table import Table
 from aotgan.reproduce.tables.words import sentences
 
@@ -134,6 +134,18 @@ class Results:
             frame = frame[frame["metric"] == self.table.metric(metric).title]
             frame = frame.drop(columns="metric")
         return HtmlTable.of(frame)
+
+    def changes(
+        self, metric: str = "psnr", weights: str | None = None
+    ) -> dict[tuple[str, str], Comparison]:
+        """Returns what the second row of each compared pair changes in a metric; none without runs.
+
+        Args:
+            metric: key of a metric of the table.
+            weights: "raw" or "ema"; those that tables show by default.
+        """
+        comparisons = self.table.comparisons(weights) if self.table else []
+        return {(a, b): change for a, b, change in comparisons if change.metric.key == metric}
 
     def departures(self) -> Note:
         """Says how each model that was run differs from its publication."""
