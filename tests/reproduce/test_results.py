@@ -73,6 +73,21 @@ def test_words_say_what_the_comparisons_say(table7):
     assert "Not run" not in text
 
 
+def test_changes_are_those_of_the_table_by_pair(table7, tmp_path):
+    for weights in ("ema", "raw"):
+        of_table = {
+            (a, b): change
+            for a, b, change in table7.table.comparisons(weights)
+            if change.metric.key == "ssim"
+        }
+        assert list(of_table) == pairs_of_table("7")
+        assert {pair: c.difference for pair, c in table7.changes("ssim", weights).items()} == {
+            pair: c.difference for pair, c in of_table.items()
+        }
+    assert list(table7.changes().values())[0].metric.key == "psnr"
+    assert Results("7", "smoke", tmp_path).changes() == {}
+
+
 def test_one_seed_speaks_of_these_weights(make_run, write_runs, tmp_path):
     write_runs(make_run(T7[0]), make_run(T7[1], offset=1.0))
     results = Results("7", "laptop", tmp_path)
@@ -152,6 +167,9 @@ def test_pictures_become_small(tmp_path, table7):
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     Image.fromarray(noise).save(table7.folder / "figure8.png")
     shown = table7.picture("figure8.png")
-    assert isinstance(shown, Jpeg) and shown._repr_jpeg_()[:3] == b"\xff\xd8\xff"
+    content, metadata = shown._repr_jpeg_()
+    assert isinstance(shown, Jpeg) and content[:3] == b"\xff\xd8\xff"
+    assert "figure8.png" in metadata["alt"]
     assert repr(shown) == "picture of 96 x 64 px"
-    assert Jpeg(image_row([noise]))._repr_jpeg_()[:3] == b"\xff\xd8\xff"
+    content, metadata = Jpeg(image_row([noise]), "noise")._repr_jpeg_()
+    assert content[:3] == b"\xff\xd8\xff" and metadata == {"alt": "noise"}

@@ -214,8 +214,10 @@ def test_only_png_is_written(tmp_path):
 def test_a_notebook_shows_the_figure_once_and_photographs_small():
     photograph, curves = image_row([PHOTO]), loss_curves(rows(style=[3.0, 2.0, 1.0]))
     for figure, kind in ((photograph, "JPEG"), (curves, "PNG")):
-        shown = [content for content in (figure._repr_png_(), figure._repr_jpeg_()) if content]
-        (picture,) = (Image.open(io.BytesIO(content)) for content in shown)
+        figure.described("what it shows")
+        ((content, metadata),) = filter(None, (figure._repr_png_(), figure._repr_jpeg_()))
+        assert metadata == {"alt": "what it shows"}
+        picture = Image.open(io.BytesIO(content))
         assert picture.format == kind
         assert picture.size[0] > 100
     assert plt.get_fignums() == []
