@@ -119,3 +119,18 @@ def test_what_the_paper_lacks_is_grey_and_has_no_curve_of_its():
     assert line.get_color() == FAR and line.get_linestyle() == "--"
     assert len(line.get_ydata()) == len(BINS)
     assert "PConv (not run)" in [line.get_label() for line in ours.lines]
+
+
+def test_the_legend_has_the_order_of_the_curves_and_no_two_look_alike():
+    names = ("ca", "hifill", "aotgan")
+    runs = {name: [run_of(name)] for name in names} | {"telea": [classical_run()]}
+    figure = bin_plot(Table("1", runs), "psnr")
+    ours = figure.axes[0]
+    ends = {line.get_label(): line.get_ydata()[-1] for line in ours.lines}
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    run = [label for label in shown if "not run" not in label]
+    assert len(run) == 4 and set(shown) == set(ends) and shown[:4] == run
+    assert run == sorted(run, key=ends.get, reverse=True)
+    looks = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in ours.lines]
+    assert len(set(looks)) == len(looks)
+    assert max(ours.lines, key=lambda line: line.get_linewidth()).get_label() == OURS

@@ -1,21 +1,26 @@
 """Tables as pictures: rows, the differences between them, and numbers over the size of the hole."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from aotgan.errors import InputError
 from aotgan.metrics.report import ALL
 from aotgan.reproduce.figures.style import COLOURS, FAINT, INK, Drawing, house_style
 from aotgan.reproduce.tables.published import PREFIX
+from aotgan.reproduce.tables.rows import OURS
 from aotgan.reproduce.tables.significance import UNRESOLVED
 from aotgan.reproduce.tables.table import HIGH, LOW, Table
 
 COLOUR_OF: Mapping[str, str] = {"better": COLOURS[0], "worse": COLOURS[1], UNRESOLVED: "#888888"}
 FAR = "#888888"  # of what the paper's table does not have
+DASHES = ("--", ":", "-.", (0, (6, 2)), (0, (1, 1)))
+TOLD_APART = (*COLOURS[:5], "#882255", COLOURS[6])  # one blue is enough; that colour is Tol's wine
 MARKERS = "osD^vP*X<>hp"
 ROW_IN = 0.26  # inches
 
@@ -83,7 +88,8 @@ def difference_plot(table: Table, metric: str = "psnr") -> Drawing:
 def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
     """Draws a metric over the size of the hole, ours beside the paper's, on one axis.
 
-    Grey are the rows that the paper does not have, and models from elsewhere.
+    Grey and broken are the rows that the paper does not have, and models from elsewhere. The
+    legend has the order of our curves at their right ends.
 
     Args:
         table: "1".
@@ -94,20 +100,16 @@ def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
     frame = frame[frame["bin"] != ALL]
     at = {label: x for x, label in enumerate(dict.fromkeys(frame["bin"]))}
     with house_style():
-        figure = Drawing(figsize=(9.6, 3.4), layout="constrained")
+        figure = Drawing(figsize=(9.6, 4.4), layout="constrained")
         ours, paper = figure.subplots(1, 2, sharey=True)
-        markers, colours = cycle(MARKERS), cycle(COLOURS)
+        in_paper, beside = _styles(TOLD_APART, ["-"]), _styles([FAR], DASHES, mfc="white")
         for label, group in frame.groupby("row", sort=False):
             x = group["bin"].map(at).to_numpy()
             values = [cell.value for cell in group[f"{PREFIX} {shown.paper}"]]
             known = not all(map(math.isnan, values))
-            style = {
-                "color": next(colours) if known else FAR,
-                "linestyle": "-" if known else "--",
-                "marker": next(markers),
-                "ms": 4,
-                "lw": 1.2,
-            }
+            style = next(in_paper if known else beside)
+            if label == OURS:
+                style = style | {"lw": 2.4, "zorder": 3}
             run = group[shown.title].notna().any()
             title = table.titles[str(label)] if run else f"{label} (not run)"
             ours.plot(x, group[shown.title], label=title, **style)
@@ -118,9 +120,22 @@ def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
         for axes in (ours, paper):
             axes.set_xticks(list(at.values()), list(at))
             axes.set_xlabel("hole")
-        names = ours.get_legend_handles_labels()
-        figure.legend(*names, loc="outside right center", fontsize=7)
+        figure.legend(handles=_downwards(ours.lines), loc="outside right center")
     return figure
+
+
+def _styles(
+    colours: Sequence[str], dashes: Sequence[object], **more: str
+) -> Iterator[dict[str, Any]]:
+    """Looks of curves, one after the other, each with a marker of its own."""
+    looks = zip(cycle(MARKERS), cycle(colours), cycle(dashes))
+    return ({"marker": m, "color": c, "ls": d, "ms": 4.5, "lw": 1.2} | more for m, c, d in looks)
+
+
+def _downwards(lines: Sequence[Line2D]) -> list[Line2D]:
+    """Curves in the order of their right ends, as the eye meets them; last what has none."""
+    ends = {line: np.asarray(line.get_ydata(), float)[-1] for line in lines}
+    return sorted(lines, key=lambda line: (math.isnan(ends[line]), -ends[line]))
 
 
 def _labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
