@@ -1,7 +1,9 @@
 """Every claim has a place, a check and a verdict that a second calculation agrees with."""
 
+import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -19,6 +21,8 @@ from aotgan.reproduce.claims.ledger import (
     WRITTEN,
     counts,
     ledger,
+    of_section,
+    readable,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +69,15 @@ def test_notebooks_that_are_named_exist():
     there = {path.name[:2] for path in (ROOT / "notebooks").glob("*.ipynb")}
     named = {m[1] for claim in CLAIMS if (m := re.match(r"notebook (\d\d)", claim.shown))}
     assert named <= there
+
+
+def test_sections_that_are_named_exist():
+    for claim in CLAIMS:
+        if found := re.fullmatch(r"notebook (\d\d), section (\d+)", claim.shown):
+            (path,) = (ROOT / "notebooks").glob(f"{found[1]}_*.ipynb")
+            cells = json.loads(path.read_text("utf-8"))["cells"]
+            lines = "".join("".join(cell["source"]) + "\n" for cell in cells).splitlines()
+            assert any(line.startswith(f"## {found[2]}. ") for line in lines), claim.shown
 
 
 # Each contradiction, calculated again by hand from the numbers that the paper prints.
@@ -175,6 +188,40 @@ def test_the_gate_claim_is_left_open_by_one_network(table):
     assert verdicts_of(table, "gate_follows_hole") == [OPEN]
     evidence = table["evidence"][table["how checked"].str.contains("shipped model")].item()
     assert len(re.findall(r"[+-]0\.\d{3}", evidence)) == 4
+
+
+def test_a_section_has_its_claims_and_those_below_it(table):
+    for section, inside, outside in (
+        ("4.7", "Section 4.7.1; Table 4", "Section 4.4; Table 1"),
+        ("3.2", "Section 3.2, Eq. 4", "Section 4.9; Fig. 12"),
+        ("4.8", "Sections 4.5, 4.8; Figs. 5 to 11", "Section 4.7"),
+        ("1", "Abstract; section 1", "Abstract; section 4.4"),
+    ):
+        places = set(of_section(table, section)["place"])
+        assert inside in places and outside not in places
+    assert of_section(table, "") is table
+    with pytest.raises(InputError, match=r"choose of 1, 3\.1, .*4\.9"):
+        of_section(table, "7")
+
+
+def test_what_does_not_hold_is_read_first_and_open(table):
+    shown = readable(table)
+    assert shown.above.startswith(f"{len(table)} claims: ")
+    page = shown._repr_html_().replace("<br>", "<br/>").replace("<details open", '<details open=""')
+    html = ElementTree.fromstring(f"<div>{page}</div>")  # noqa: S314 - our own page
+    parts = html.findall("details")
+    headings = [part.findtext("summary/b").split(": ") for part in parts]
+    assert [verdict for verdict, _ in headings] == [CONTRADICTED, OPEN, EXACT, DATA]
+    for part, (verdict, number) in zip(parts, headings, strict=True):
+        assert ("open" in part.attrib) == (verdict in (CONTRADICTED, OPEN))
+        rows = table[table["verdict"] == verdict]
+        assert len(rows) == int(number) == len(part.findall("table/tr")) - 1
+        assert f"{number} {verdict}" in shown.above
+        for row, line in zip(rows.itertuples(), part.findall("table/tr")[1:], strict=True):
+            text = "".join(line.itertext())
+            assert text == "".join(
+                map(str, (row.number, row.claim, row.place, row.evidence, row[4]))
+            )
 
 
 def test_the_ledger_is_the_same_each_time(table):

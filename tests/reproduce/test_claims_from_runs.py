@@ -47,8 +47,20 @@ def test_better_in_everything_holds_at_our_scale(make_run, write_runs):
     folder = write_runs(*runs_of(make_run, {ONE: 0.0, TWO: 0.5, FOUR: 2.0}))
     found = finding(folder)
     assert found.verdict == SCALED
-    assert "figures/laptop/table4.md" in found.evidence and "(3 seeds)" in found.evidence
-    assert re.search(r"PSNR \+2\.0\d \[\+\d\.\d\d, \+\d\.\d\d\] better,", found.evidence)
+    assert "figures/laptop/table4.md" in found.evidence and ", 3 seeds: " in found.evidence
+    assert re.search(r": better in L1 \(-\d\.\d\d\), PSNR \(\+2\.0\d\), ", found.evidence)
+    assert "final weights" not in found.evidence  # they say the same
+
+
+def test_kinds_of_weights_that_do_not_agree_leave_a_claim_open(make_run, write_runs):
+    runs = runs_of(make_run, {ONE: 0.0, TWO: 0.5, FOUR: 2.0})
+    for run in runs:
+        if run.record.experiment == FOUR:
+            for row in run.record.metrics["raw"]:
+                row["psnr"] -= 9
+    found = finding(write_runs(*runs))
+    assert found.verdict == OPEN
+    assert re.search(r"With the final weights .*worse in PSNR \(-7\.\d\d\)", found.evidence)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -56,7 +68,7 @@ def test_fewer_than_three_seeds_decide_nothing(make_run, write_runs, seeds):
     for offsets in ({ONE: 0.0, TWO: 0.5, FOUR: 9.0}, {ONE: 9.0, TWO: 9.0, FOUR: 0.0}):
         found = finding(write_runs(*runs_of(make_run, offsets, seeds)))
         assert found.verdict == OPEN
-        sure = {1: "(1 seed): ", 2: "(2 seeds): "}[seeds]
+        sure = {1: ", 1 seed: ", 2: ", 2 seeds: "}[seeds]
         assert sure in found.evidence and {1: "for these weights", 2: "in both seeds"}[seeds] in (
             found.evidence
         )
@@ -66,7 +78,7 @@ def test_the_seeds_that_count_are_those_of_both_rows(make_run, write_runs):
     runs = runs_of(make_run, {ONE: 0.0, TWO: 0.5, FOUR: 2.0})
     alone = [r for r in runs if (r.record.experiment, r.record.seed) != (TWO, 1)]
     found = finding(write_runs(*alone))
-    assert found.verdict == OPEN and "over rates 2 (2 seeds)" in found.evidence
+    assert found.verdict == OPEN and "over rates 2, 2 seeds:" in found.evidence
 
 
 def test_worse_in_everything_contradicts(make_run, write_runs):

@@ -4,13 +4,13 @@ A sentence such as "A beats B in L1, PSNR, SSIM and FID" holds at our scale when
 comparisons is "better" (`aotgan.reproduce.tables.significance.MEANING`), which takes three seeds of
 both rows at least. It is contradicted when one of them is "worse" even after a correction of the
 interval over seeds for their number (Bonferroni), since of many comparisons one comes out wrong by
-chance. Else it is not resolved.
+chance. Else, and where averaged and final weights do not agree on that, it is not resolved.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from aotgan.reproduce.tables.rows import rows_of_table
 from aotgan.reproduce.tables.runs import metrics_of
 from aotgan.reproduce.tables.significance import Comparison
 from aotgan.reproduce.tables.table import Table
-from aotgan.reproduce.tables.text import signed
+from aotgan.reproduce.tables.words import by_verdict
 
 WAITING = "waiting for `make reproduce SCALE=gpu`"
 
@@ -90,11 +90,14 @@ def trained(committed: Committed, arguments: str) -> Finding:
     if table is None or missing is not None:
         return missing or Finding(OPEN, WAITING)
     metrics = [m for m in table.metrics if (m.key in keys if keys else m.paper)]
-    changes = {(better, worse): table.compare(worse, better, metrics) for better, worse in claimed}
-    told = "; ".join(_told(pair, of_pair) for pair, of_pair in changes.items())
-    every = [change for of_pair in changes.values() for change in of_pair]
+    changes = {
+        kind: [table.compare(worse, better, metrics, kind) for better, worse in claimed]
+        for kind in table.weights
+    }
+    verdicts = {decide(list(chain(*of_kind))) for of_kind in changes.values()}
+    told = [_told(*pair) for pair in zip(claimed, zip(*changes.values(), strict=True), strict=True)]
     place = f"figures/{table.records[0].scale}/{file_stem(name)}.md"
-    return Finding(decide(every), f"{told} ({place}).")
+    return Finding(verdicts.pop() if len(verdicts) == 1 else OPEN, f"{' '.join(told)} [{place}]")
 
 
 def quicker(committed: Committed, arguments: str) -> Finding:
@@ -263,17 +266,15 @@ def _clearly_harder(easier: Mapping[str, Any], harder: Mapping[str, Any], metric
     return _change(easier, harder, metric) > widths
 
 
-def _told(pair: tuple[str, str], changes: Sequence[Comparison]) -> str:
-    words = ", ".join(f"{c.metric.name} {_change_of(c)}" for c in changes)
-    seeds = changes[0].seeds
-    return f"{pair[0]} over {pair[1]} ({seeds} seed{'s' if seeds > 1 else ''}): {words}"
-
-
-def _change_of(c: Comparison) -> str:
-    change = signed(c.difference, c.metric.digits)
-    if c.seeds > 1:
-        change += f" [{signed(c.low, c.metric.digits)}, {signed(c.high, c.metric.digits)}]"
-    return f"{change} {c.verdict}"
+def _told(pair: tuple[str, str], kinds: Sequence[Sequence[Comparison]]) -> str:
+    """What the averaged weights say of a pair, and the final ones where they say something else."""
+    first, *others = kinds
+    seeds = first[0].seeds
+    text = f"{pair[0]} over {pair[1]}, {seeds} seed{'s' if seeds > 1 else ''}: {by_verdict(first)}."
+    for other in others:
+        if [c.verdict for c in other] != [c.verdict for c in first]:
+            text += f" With the final weights {by_verdict(other)}."
+    return text
 
 
 def _parsed(arguments: str) -> tuple[str, list[tuple[str, str]], list[str]]:

@@ -6,8 +6,10 @@ check. Verdicts are calculated, never written down, except where nothing here ca
 """
 
 import csv
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from html import escape
 from importlib import resources
 from pathlib import Path
 
@@ -16,9 +18,29 @@ import pandas as pd
 from aotgan.errors import InputError
 from aotgan.reproduce.claims import from_networks, from_runs, from_tables
 from aotgan.reproduce.claims.from_runs import Committed
-from aotgan.reproduce.claims.verdicts import CONTRADICTED, DATA, OPEN, VERDICTS, Finding
+from aotgan.reproduce.claims.verdicts import (
+    CONTRADICTED,
+    DATA,
+    EXACT,
+    OPEN,
+    SCALED,
+    VERDICTS,
+    Finding,
+)
+from aotgan.reproduce.figures.display import Folded, HtmlTable
 
-__all__ = ["CLAIMS", "COLUMNS", "KINDS", "VERDICTS", "Claim", "check", "counts", "ledger"]
+__all__ = [
+    "CLAIMS",
+    "COLUMNS",
+    "KINDS",
+    "VERDICTS",
+    "Claim",
+    "check",
+    "counts",
+    "ledger",
+    "of_section",
+    "readable",
+]
 
 KINDS = {
     "tables": "the paper's own numbers decide",
@@ -29,6 +51,8 @@ KINDS = {
     "their experiments": "only the authors' data, or nothing printed, could decide",
 }
 COLUMNS = ("number", "place", "claim", "how checked", "verdict", "evidence")
+READ_FIRST = (CONTRADICTED, OPEN)  # open at first, above what holds
+SECTIONS = re.compile(r"[Ss]ections? (\d(?:\.\d)*(?:, \d(?:\.\d)*)*)")
 WRITTEN = {"needs_data": DATA, "unknown": OPEN, "differs": CONTRADICTED}
 
 
@@ -122,3 +146,52 @@ def _exact_check(name: str) -> Callable[[str], Finding]:
 def counts(table: pd.DataFrame) -> pd.Series:
     """Returns how many claims of a ledger have each of `VERDICTS`, in their order."""
     return table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+
+
+def of_section(table: pd.DataFrame, section: str) -> pd.DataFrame:
+    """Returns the rows of a ledger that concern a section of the paper or one below it.
+
+    Args:
+        table: a ledger.
+        section: its number, such as "4.7"; all rows for "".
+
+    Raises:
+        InputError: no claim of that section; the message lists those that have some.
+    """
+    if not section:
+        return table
+    named = [_sections(place) for place in table["place"]]
+    rows = table[[any(f"{name}.".startswith(f"{section}.") for name in row) for row in named]]
+    if rows.empty:
+        known = ", ".join(sorted({name for row in named for name in row}))
+        raise InputError(f"no claim of section {section!r} is in the ledger: choose of {known}.")
+    return rows
+
+
+def readable(table: pd.DataFrame) -> Folded:
+    """Returns a ledger for reading: a part for each verdict, what does not hold first.
+
+    Under each claim stands its place in the paper, under its evidence how it was checked.
+    """
+    numbers = counts(table)[[*READ_FIRST, SCALED, EXACT, DATA]]
+    parts = []
+    for verdict in numbers.index:
+        rows = table[table["verdict"] == verdict].to_dict(orient="records")
+        cells = HtmlTable(("#", "the paper says", "what came out"), list(map(_cells, rows)))
+        parts.append((f"{verdict}: {numbers[verdict]}", cells, verdict in READ_FIRST))
+    summary = ", ".join(f"{number} {verdict}" for verdict, number in numbers.items())
+    return Folded(f"{len(table)} claims: {summary}.", [part for part in parts if part[1].rows])
+
+
+def _sections(place: str) -> list[str]:
+    """Numbers of the sections that a place names."""
+    return [number for group in SECTIONS.findall(place) for number in group.split(", ")]
+
+
+def _cells(row: Mapping[Hashable, str]) -> list[str]:
+    cell = {name: escape(str(text), quote=False) for name, text in row.items()}
+    return [
+        cell["number"],
+        f"{cell['claim']}<br><small>{cell['place']}</small>",
+        f"{cell['evidence']}<br><small>{cell['how checked']}</small>",
+    ]

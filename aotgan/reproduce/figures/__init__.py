@@ -1,7 +1,7 @@
 """Pictures: one style, the paper's figures redrawn, and what is behind them."""
 
 from aotgan.reproduce.figures.diagrams import draw_blocks, draw_merges
-from aotgan.reproduce.figures.display import HtmlTable, Jpeg, Note
+from aotgan.reproduce.figures.display import Folded, HtmlTable, Jpeg, Note
 from aotgan.reproduce.figures.figure2 import draw_overview
 from aotgan.reproduce.figures.inspection import (
     discriminator_map,
@@ -40,6 +40,7 @@ __all__ = [
     "INK",
     "OBJECTIVE_TITLES",
     "Drawing",
+    "Folded",
     "HtmlTable",
     "Jpeg",
     "Note",

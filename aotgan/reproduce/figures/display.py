@@ -43,6 +43,30 @@ class HtmlTable:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """Tables under headings that open and close them, without a kernel too.
+
+    Attributes:
+        above: plain text over all of them.
+        parts: of each its heading, plain text; the table; and whether it is open at first.
+    """
+
+    above: str
+    parts: Sequence[tuple[str, HtmlTable, bool]]
+
+    def _repr_html_(self) -> str:
+        folds = (
+            f"{'<details open>' if shown else '<details>'}<summary><b>{escape(heading)}</b>"
+            f"</summary>\n{table._repr_html_()}\n</details>"
+            for heading, table, shown in self.parts
+        )
+        return "\n".join([f"<p>{escape(self.above)}</p>", *folds])
+
+    def __repr__(self) -> str:
+        return self.above
+
+
+@dataclass(frozen=True)
 class Note:
     """Text in Markdown that a notebook sets like its own."""
 

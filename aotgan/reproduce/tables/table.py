@@ -121,9 +121,14 @@ class Table:
             self._comparisons[kind] = [(*pair, c) for pair, c in zip(labels, family, strict=True)]
         return self._comparisons[kind]
 
-    def compare(self, first: str, second: str, metrics: Sequence[Metric]) -> list[Comparison]:
-        """Returns what a row changes against another over all pairs, corrected for the metrics."""
-        return holm(self._compared(first, second, metrics, self.weights[0]))
+    def compare(
+        self, first: str, second: str, metrics: Sequence[Metric], weights: str | None = None
+    ) -> list[Comparison]:
+        """Returns what a row changes against another over all pairs, corrected for the metrics.
+
+        Argument `weights` as `frame`.
+        """
+        return holm(self._compared(first, second, metrics, weights or self.weights[0]))
 
     def orders(self) -> pd.DataFrame:
         """Returns, for each metric of the paper, Kendall's tau between its order and ours.

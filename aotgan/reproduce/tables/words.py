@@ -27,7 +27,7 @@ def sentences(table: Table, first: str = "", second: str = "") -> Iterator[str]:
         yield f"**{first} → {second}** {_headline(psnr)}\n"
     for (a, b), of_pair in changes.items():
         pair = f"{b} against {a}" if table.name in COMPARISONS else f"{a} → {b}"
-        yield f"- {pair}: {_by_verdict(of_pair)}."
+        yield f"- {pair}: {by_verdict(of_pair)}."
     if not changes:
         yield "No two rows to compare yet."
     if changes and table.has_paper and table.name not in COMPARISONS:
@@ -45,7 +45,7 @@ def _headline(change: Comparison) -> str:
     return f"changes PSNR by {change.difference:+.2f} dB ({seeds}{ends}): {change.verdict}."
 
 
-def _by_verdict(changes: Sequence[Comparison]) -> str:
+def by_verdict(changes: Sequence[Comparison]) -> str:
     """Returns "better for these weights in PSNR (+0.31); not resolved in SSIM (+0.002)"."""
     parts: dict[str, list[str]] = {}
     for change in changes:
