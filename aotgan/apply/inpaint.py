@@ -71,7 +71,6 @@ def inpaint(
     mask: Any,
     model: Generator | str | Path | None = None,
     *,
-    hole: str = "white",
     grow: float = 0,
     feather: float = 0,
     context: int | None = None,
@@ -79,6 +78,7 @@ def inpaint(
     device: str = "auto",
     precision: str = "auto",
     on_progress: OnProgress | None = None,
+    hole: str = "white",
 ) -> Any:
     """Fills the hole of a picture of any size; known pixels stay the same to the byte.
 
@@ -95,8 +95,6 @@ def inpaint(
             Of an image with EXIF orientation, the mask is that of the image as it is displayed.
         model: a Generator, the name of a shipped model, the path of a weights file, or None for
             `aotgan.models.weights.DEFAULT_MODEL`.
-        hole: what marks it in the mask: "white", "black", or of a mask with transparency "painted"
-            or "transparent".
         grow: px by which the hole grows first, in all directions: masks that end at an object's
             edge leave a rim of it. What follows speaks of the grown hole.
         feather: width in px of a band of known pixels around the hole in which the fill fades out;
@@ -120,6 +118,8 @@ def inpaint(
             "float32", "float64", or for the multiplications "bfloat16" or "float16".
         on_progress: called as on_progress(done, total) after each stage of the network. What it
             raises ends the work and reaches the caller.
+        hole: what marks it in the mask: "white", "black", or of a mask with transparency "painted"
+            or "transparent".
 
     Returns:
         The filled picture: same kind, mode, size and dtype as the image, which stays as it is. Of a

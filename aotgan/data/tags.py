@@ -22,7 +22,7 @@ TYPES |= {16: ("Q", 1), 17: ("q", 1), 18: ("Q", 1), 129: ("B", 1)}
 TEXTS = {1, 2, 7, 129}
 WHOLE = {1, 3, 4, 6, 8, 9, 13, 16, 17, 18}
 MOST_DIRECTORIES = 10_000  # of a chain; more are a loop or an attack
-Buffer = Any  # bytes or mmap: what slices of are bytes
+TagBytes = Any  # bytes or mmap: what slices of are bytes
 
 
 class BrokenTags(ValueError):
@@ -94,7 +94,7 @@ class TagFile:
         first: where the first directory begins.
     """
 
-    def __init__(self, buffer: Buffer):
+    def __init__(self, buffer: TagBytes):
         self.buffer = buffer
         self.order = {b"II": "<", b"MM": ">"}.get(bytes(buffer[:2]), "")
         version = self._number("H", 2) if self.order else 0

@@ -60,6 +60,28 @@ def test_every_file_of_a_mask_reads_alike(hole, tmp_path):
         assert np.array_equal(read_mask(tmp_path / name, size=hole.shape), hole), name
 
 
+def test_a_layer_is_read_where_one_reading_alone_is_left(hole):
+    photo = np.random.default_rng(0).integers(0, 256, (*hole.shape, 3), dtype=np.uint8)
+    erased = np.dstack([photo, (~hole * 255).astype(np.uint8)])
+
+    def shown(rows, columns):
+        return photo[rows, columns].astype(float)
+
+    assert np.array_equal(read_mask(erased, strict=False, shown=shown), hole)
+    with pytest.raises(InputError, match="read in two ways"):
+        read_mask(erased, strict=False, shown=lambda *at: 255 - shown(*at))
+    brush = np.dstack([hole * np.uint8(40)] * 3 + [hole * np.uint8(187)])
+    assert np.array_equal(read_mask(brush, strict=False, shown=shown), hole)
+    plain = np.dstack([np.zeros_like(photo), (~hole * 255).astype(np.uint8)])
+    for polarity in ("white", "black"):
+        with pytest.raises(InputError, match="--hole painted.*--hole transparent"):
+            read_mask(plain, hole=polarity)
+    assert np.array_equal(read_mask(plain, hole="transparent"), hole)
+    assert np.array_equal(read_mask(plain, hole="painted"), ~hole)
+    with pytest.raises(InputError, match="has no transparency"):
+        read_mask(hole, hole="painted")
+
+
 def test_polarity_can_be_turned(hole):
     assert np.array_equal(read_mask((~hole).astype(np.uint8) * 255, hole="black"), hole)
     with pytest.raises(InputError, match="white"):

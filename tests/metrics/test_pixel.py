@@ -201,6 +201,13 @@ def test_bad_input_is_named(arguments, message):
         measure(*arguments)
 
 
+def test_each_mask_of_a_stack_has_a_hole():
+    stack, masks = np.stack([GOOD, GOOD]), np.stack([MASK, ~MASK])
+    for metric in (pixel.l1_hole, pixel.psnr_hole):
+        with pytest.raises(InputError, match="no hole pixel"):
+            metric(stack, stack, masks)
+
+
 def test_ssim_is_not_slower_than_scikit_image():
     x, z = noise((256, 256, 3)), noise((256, 256, 3), 1)
 
