@@ -97,7 +97,7 @@ def trained(committed: Committed, arguments: str) -> Finding:
     verdicts = {decide(list(chain(*of_kind))) for of_kind in changes.values()}
     told = [_told(*pair) for pair in zip(claimed, zip(*changes.values(), strict=True), strict=True)]
     place = f"figures/{table.records[0].scale}/{file_stem(name)}.md"
-    return Finding(verdicts.pop() if len(verdicts) == 1 else OPEN, f"{' '.join(told)} [{place}]")
+    return Finding(verdicts.pop() if len(verdicts) == 1 else OPEN, "\n".join([*told, f"[{place}]"]))
 
 
 def quicker(committed: Committed, arguments: str) -> Finding:

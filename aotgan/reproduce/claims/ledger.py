@@ -51,6 +51,7 @@ KINDS = {
     "their experiments": "only the authors' data, or nothing printed, could decide",
 }
 COLUMNS = ("number", "place", "claim", "how checked", "verdict", "evidence")
+LINE, WIDE = "\n", 'style="min-width: 15em"'
 READ_FIRST = (CONTRADICTED, OPEN)  # open at first, above what holds
 SECTIONS = re.compile(r"[Ss]ections? (\d(?:\.\d)*(?:, \d(?:\.\d)*)*)")
 WRITTEN = {"needs_data": DATA, "unknown": OPEN, "differs": CONTRADICTED}
@@ -192,6 +193,6 @@ def _cells(row: Mapping[Hashable, str]) -> list[str]:
     cell = {name: escape(str(text), quote=False) for name, text in row.items()}
     return [
         cell["number"],
-        f"{cell['claim']}<br><small>{cell['place']}</small>",
-        f"{cell['evidence']}<br><small>{cell['how checked']}</small>",
+        f"<div {WIDE}>{cell['claim']}<br><small>{cell['place']}</small></div>",
+        f"{cell['evidence'].replace(LINE, '<br>')}<br><small>{cell['how checked']}</small>",
     ]
