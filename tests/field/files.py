@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -75,6 +76,17 @@ def jpeg_with(marker, data):
 def png_with(name, data, broken=False):
     """Writes a PNG file with a chunk."""
     return lambda path: path.write_bytes(with_chunk(encoded("png"), name, data, broken))
+
+
+def late_text(words):
+    """Writes a PNG file with a compressed text behind the samples."""
+
+    def write(path):
+        data, chunk = encoded("png"), b"zTXtTitle\0\0" + zlib.compress(words.encode())
+        ends = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(data[:-12] + ends[0] + chunk + ends[1] + data[-12:])
+
+    return write
 
 
 def painted(colour, where):

@@ -13,6 +13,7 @@ from field.files import (
     XMP,
     exif_data,
     jpeg_with,
+    late_text,
     odd_offsets,
     painted,
     png_with,
@@ -231,13 +232,14 @@ CASES = [
     ),
     *(
         Case(
-            STOPS, "s.tif", tiff_of(row, (274, 3, b"\1\0")), "o.tif", told("what is broken of tags")
+            STOPS, "s.tif", tiff_of(*rows, (274, 3, turn)), "o.tif", told("what is broken of tags")
         )
-        for row in (
-            (282, 2, b"abc\0"),
-            (270, 3, b"\1\0"),
-            (34665, 4, b"\xff\xff\xff\0"),
-            (50000, 99, b"a"),
+        for turn in (b"\1\0", b"\6\0")
+        for rows in (
+            [(282, 2, b"abc\0"), (283, 2, b"abc\0"), (296, 3, b"\3\0")],
+            [(270, 3, b"\1\0")],
+            [(34665, 4, b"\xff\xff\xff\0")],
+            [(50000, 99, b"a")],
         )
     ),
     Case(
@@ -252,6 +254,7 @@ CASES = [
     Case(
         ADVICE, "s.png", text("Title", LONG, zip=True), "o.png", holds(zlib.compress(LONG.encode()))
     ),
+    Case(ADVICE, "s.png", late_text(LONG), "o.png", holds(zlib.compress(LONG.encode()))),
     Case(ADVICE, "s.png", save(icc_profile=PROFILE), "o.png", holds(zlib.compress(PROFILE))),
     Case(ADVICE, "s.png", save(icc_profile=PROFILE), "o.jpg", says("icc_profile", PROFILE)),
     Case(ADVICE, "s.png", save(format="GIF"), "o.png", refused("it is a GIF, which is not read")),
