@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from aotgan.apply.metadata import Metadata, density_tags
+from aotgan.apply.metadata import Metadata, counted, density_tags
 from aotgan.apply.reading import EXIF_HEAD, PHOTOSHOP_HEAD, XMP_HEAD, XMP_TEXT
 from aotgan.apply.tiff import write_tiff
 from aotgan.data import png
@@ -59,7 +59,7 @@ class Notes:
         for marker, _ in metadata.segments if "segments" not in kept else ():
             self.no_place.append(f"the segment APP{marker - 0xE0}")
         if metadata.pages and "pages" not in kept:
-            self.no_place.append(f"{len(metadata.pages)} further pages")
+            self.no_place.append(counted(len(metadata.pages), "further page"))
 
 
 def encode(
@@ -87,11 +87,11 @@ def _frames(file_format: str, metadata: Metadata, notes: Notes) -> dict[str, Any
         return {}
     with open_image(metadata.source) as animation:
         if animation.format != file_format.upper():
-            notes.no_place.append(f"{count - 1} further frames")
+            notes.no_place.append(counted(count - 1, "further frame"))
             return {}
         small = count * animation.width * animation.height <= MAX_PIXELS
         if not small or orientation(animation) != 1 or animation.info.get("default_image"):
-            notes.remarks.append(f"Left out: {count - 1} further frames.")
+            notes.remarks.append(f"Left out: {counted(count - 1, 'further frame')}.")
             return {}
         pictures, durations = [], []
         for number in range(count):

@@ -137,8 +137,8 @@ class Metadata:
     @property
     def beyond(self) -> list[str]:
         """What a single picture in memory cannot have of it."""
-        counts = {"pages": len(self.pages), "frames": self.frames - 1}
-        further = [f"{count} further {what}" for what, count in counts.items() if count]
+        counts = {"further page": len(self.pages), "further frame": self.frames - 1}
+        further = [counted(count, what) for what, count in counts.items() if count]
         return [name for name in self.lost if name != PREVIEW] + further
 
     @property
@@ -154,6 +154,11 @@ def damaged(what: str, tags: Iterable[int]) -> list[str]:
     """Returns what to say of broken tags: nothing where there are none."""
     names = [ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in dict.fromkeys(tags)]
     return [f"what is broken of {what} ({', '.join(names)})"] if names else []
+
+
+def counted(count: int, what: str) -> str:
+    """Returns "1 page" or "2 pages"."""
+    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def listed(names: Iterable[str]) -> str:

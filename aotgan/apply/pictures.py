@@ -214,6 +214,9 @@ def _read_upright(path: Path) -> Image.Image:
             raise InputError(
                 f"{path}: cannot be decoded ({error}). The file is damaged; replace it."
             ) from error
+    level = shown.info.get("transparency")
+    if bits < 8 and shown.mode == "L" and isinstance(level, int):
+        shown.info["transparency"] = level * 255 // (2**bits - 1)  # the samples are scaled, too
     for key in GUESSED & set(shown.info):
         del shown.info[key]
     metadata = read_metadata(path)

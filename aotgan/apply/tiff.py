@@ -17,6 +17,7 @@ from aotgan.apply.metadata import (
     X_RESOLUTION,
     Metadata,
     Page,
+    counted,
     damaged,
     density_of,
     density_tags,
@@ -27,7 +28,7 @@ from aotgan.data.tags import ORIENTATION, BrokenTags, Row, Tag, TagFile, Tags, p
 PROFILE, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of their own for them
 LAYERS = 37724  # Photoshop's, which show the picture as it was
-BITS, COMPRESSION, DESCRIPTION = 258, 259, 270
+BITS, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES = 258, 259, 270, 338
 # entries that are addresses of data -> those that say how long these are
 ADDRESSES = {273: 279, 324: 325, 513: 514}
 OLD_JPEG = 6  # has further addresses
@@ -60,7 +61,10 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     metadata.compression = COMPRESSION_INFO.get(int(numbers[0]), "")
     metadata.pages = kept
     if len(kept) < len(further):
-        metadata.lost.append(f"{len(further) - len(kept)} further pages, whose kind is not copied")
+        missing = counted(len(further) - len(kept), "further page")
+        metadata.lost.append(f"{missing} of a kind that is not copied")
+    if EXTRA_SAMPLES in read and 0 in read[EXTRA_SAMPLES].numbers:
+        metadata.lost.append("a channel whose meaning is not said")
 
 
 def _lost(rows: Iterable[Row]) -> list[str]:

@@ -89,6 +89,22 @@ def late_text(words):
     return write
 
 
+def few_greys(path):
+    """Writes a PNG file of four greys, the second of which is transparent."""
+    greys = (np.array(photo("L")) // 64 * 85).astype(np.uint8)
+    Image.fromarray(greys).save(path, bits=2, transparency=1)
+
+
+def four_channels(path):
+    """Writes a TIFF file whose fourth channel has no meaning that is said."""
+    photo("RGBA").save(path)
+    data = path.read_bytes()
+    row = struct.pack("<HHI", 338, 3, 1)
+    assert row in data
+    place = data.index(row) + len(row)
+    path.write_bytes(data[:place] + bytes(4) + data[place + 4 :])
+
+
 def painted(colour, where):
     """Writes a picture, and beside it a mask that is painted somewhere."""
 

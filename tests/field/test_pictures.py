@@ -12,6 +12,8 @@ from field.files import (
     IPTC,
     XMP,
     exif_data,
+    few_greys,
+    four_channels,
     jpeg_with,
     late_text,
     odd_offsets,
@@ -176,7 +178,7 @@ CASES = [
         "s.tif",
         save(save_all=True, append_images=[photo()]),
         "o.png",
-        told("1 further pages"),
+        told("1 further page"),
     ),
     Case(
         LOSES,
@@ -190,7 +192,7 @@ CASES = [
         "s.png",
         save(save_all=True, append_images=[photo("RGB", 1)]),
         "o.tif",
-        told("1 further frames"),
+        told("1 further frame"),
     ),
     Case(
         LOSES,
@@ -249,6 +251,8 @@ CASES = [
         "o.png",
         told("a damaged tEXt chunk"),
     ),
+    Case(LOSES, "s.tif", four_channels, "o.tif", told("a channel whose meaning is not said")),
+    Case(NUMBERS, "s.png", few_greys, "o.png", holds(b"tRNS\0\x55")),
     Case(STOPS, "s.png", png_with(b"gAMA", b"ab"), "o.png", told("a damaged gAMA chunk")),
     Case(STOPS, "s.png", png_with(b"acTL", b"ab"), "o.png", told("the animation")),
     Case(
