@@ -72,6 +72,9 @@ def inpaint(
     A mask has the name of its image, but for the ending, or that with _mask behind it; or there is
     one mask for all.
 
+    Profile, camera data, texts, resolution and pages stay where the format has a place for them; a
+    note names the rest.
+
     Results that are there already are left alone, so that the same command goes on where it was
     stopped. A picture that cannot be filled is named at the end, and the status is then 1.
     """
