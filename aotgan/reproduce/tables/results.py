@@ -58,7 +58,7 @@ class Results:
         for label, name in self.rows.items():
             runs = self.table.runs_of(label) if self.table else ()
             seeds = ", ".join(str(run.record.seed) for run in runs)
-            lines.append(f"  {label:42}{name:20}{f'seeds {seeds}' if seeds else 'not run'}")
+            lines.append(f"  {label:42}{name:22}{f'seeds {seeds}' if seeds else 'not run'}")
         missing = [EXPERIMENTS[name] for label, name in self.rows.items() if label not in self.have]
         if missing:
             count = Counter(e.group for e in missing)
