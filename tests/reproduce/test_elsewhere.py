@@ -13,6 +13,7 @@ from aotgan.reproduce.tables.report import files, readable
 from aotgan.reproduce.tables.results import Results
 from aotgan.reproduce.tables.rows import paper_rows, rows_of_table
 from aotgan.reproduce.tables.table import Table
+from aotgan.reproduce.tables.words import sentences
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path)
         record = run_of("aotgan").record
         record.metrics["raw"] = [row | values for row in record.metrics["raw"]]
         write(folder / "others" / name, record)
-    text = Results("1", "laptop", folder.parent).in_words().text
+    text = "\n".join(sentences(Table.load("1", folder)))
     between, above = (
         next(line for line in text.split("\n") if line.startswith(f"Beside the table, {name} is"))
         for name in changes

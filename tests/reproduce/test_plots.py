@@ -1,6 +1,5 @@
 """Pictures of a table show what its numbers say."""
 
-import numpy as np
 import pytest
 from model_runs import BINS, classical_run, run_of
 from synthetic_runs import synthetic_run
@@ -9,7 +8,7 @@ from tolerances import TENTH
 from aotgan.errors import InputError
 from aotgan.reproduce.figures.style import png_bytes
 from aotgan.reproduce.runs.experiments import READINGS
-from aotgan.reproduce.tables.plots import COLOUR_OF, FAR, bin_plot, difference_plot, row_plot
+from aotgan.reproduce.tables.plots import COLOUR_OF, FAR, bin_plot, difference_plot
 from aotgan.reproduce.tables.rows import OURS, paper_rows, rows_of_table
 from aotgan.reproduce.tables.significance import UNRESOLVED
 from aotgan.reproduce.tables.table import Table
@@ -25,27 +24,6 @@ def table_of(name, offsets, seeds=2):
             for n, at in zip(names, offsets, strict=True)
         },
     )
-
-
-@pytest.mark.parametrize("seeds", [1, 2, 3])
-def test_rows_are_drawn_with_every_seed_and_their_ends(seeds):
-    table = table_of("7", (0.0, 0.001, 1.0), seeds)
-    panels = row_plot(table).axes
-    axes = panels[[metric.key for metric in table.metrics].index("psnr")]
-    drawn = [path.vertices[:, 0].tolist() for path in axes.collections[0].get_paths()]
-    ends = table.frame()[["PSNR (dB) low", "PSNR (dB) high"]].to_numpy()
-    np.testing.assert_allclose(drawn, ends)
-    assert [len(line.get_xdata()) for line in axes.lines] == [seeds] * 3 + [3]
-    values = [run.value(table.metric("psnr")) for run in table.runs_of("SM-PatchGAN")]
-    assert axes.lines[2].get_xdata().tolist() == values
-    assert [text.get_text() for text in panels[0].get_yticklabels()] == list(rows_of_table("7"))
-    assert len(panels) == len(table.metrics)
-
-
-def test_a_row_that_the_paper_lacks_is_marked():
-    table = Table("1", {"aotgan": [run_of("aotgan")], "telea": [classical_run()]})
-    labels = [text.get_text() for text in row_plot(table).axes[0].get_yticklabels()]
-    assert "Telea †" in labels and OURS in labels
 
 
 @pytest.mark.parametrize(

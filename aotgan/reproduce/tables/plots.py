@@ -1,4 +1,4 @@
-"""Tables as pictures: rows, the differences between them, and numbers over the size of the hole."""
+"""Tables as pictures: differences between rows, and numbers over the size of the hole."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from aotgan.reproduce.figures.style import COLOURS, FAINT, INK, Drawing, house_s
 from aotgan.reproduce.tables.published import PREFIX
 from aotgan.reproduce.tables.rows import OURS
 from aotgan.reproduce.tables.significance import UNRESOLVED
-from aotgan.reproduce.tables.table import HIGH, LOW, Table
+from aotgan.reproduce.tables.table import Table
 
 COLOUR_OF: Mapping[str, str] = {"better": COLOURS[0], "worse": COLOURS[1], UNRESOLVED: "#888888"}
 FAR = "#888888"  # of what the paper's table does not have
@@ -23,31 +23,6 @@ DASHES = ("--", ":", "-.", (0, (6, 2)), (0, (1, 1)))
 TOLD_APART = (*COLOURS[:5], "#882255", COLOURS[6])  # one blue is enough; that colour is Tol's wine
 MARKERS = "osD^vP*X<>hp"
 ROW_IN = 0.26  # inches
-
-
-def row_plot(table: Table) -> Drawing:
-    """Draws the rows of a table over all pairs, a panel a metric: each seed, and their mean.
-
-    A line is the 95 % interval over three seeds or more, or the range of two.
-    """
-    frame = table.frame()
-    frame = frame[(frame["bin"] == table.whole) & frame["row"].isin(list(table.rows))]
-    at = np.arange(len(frame))[::-1]
-    with house_style():
-        figure = Drawing(figsize=(8.2, ROW_IN * len(frame) + 0.9), layout="constrained")
-        panels = figure.subplots(1, len(table.metrics), sharey=True, squeeze=False)[0]
-        for axes, metric in zip(panels, table.metrics, strict=True):
-            ends = frame[[metric.title + LOW, metric.title + HIGH]].to_numpy()
-            axes.hlines(at, ends[:, 0], ends[:, 1], color=COLOURS[0], lw=1.6)
-            for y, label in zip(at, frame["row"], strict=True):
-                values = [run.value(metric, at=table.whole) for run in table.runs_of(label)]
-                axes.plot(values, [y] * len(values), "o", ms=3.5, mfc="none", color=INK)
-            axes.plot(frame[metric.title], at, "|", ms=9, mew=2, color=COLOURS[1])
-            better = "higher" if metric.higher else "lower"
-            _finish(axes, f"{_short(metric.title)}\n{better} is better")
-        panels[0].set_yticks(at, frame["row"].map(table.titles))
-        panels[0].set_ylim(-0.6, len(frame) - 0.4)
-    return figure
 
 
 def difference_plot(table: Table, metric: str = "psnr") -> Drawing:

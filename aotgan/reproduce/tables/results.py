@@ -17,11 +17,10 @@ from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.outputs import FIGURES, RECORDS, file_stem
 from aotgan.reproduce.tables import report
 from aotgan.reproduce.tables.captions import caption
-from aotgan.reproduce.tables.plots import bin_plot, difference_plot, row_plot
+from aotgan.reproduce.tables.plots import bin_plot, difference_plot
 from aotgan.reproduce.tables.rows import name_of, rows_of_table
 from aotgan.reproduce.tables.significance import MEANING, Comparison
 from aotgan.reproduce.tables.table import Table
-from aotgan.reproduce.tables.words import sentences
 
 NOTHING_TO_COMPARE = Note("No two rows to compare yet.")
 
@@ -92,10 +91,6 @@ class Results:
             return Jpeg(self.folder / name, f"{name}: what the networks {networks} make of it")
         return Note(f"`{name}` is not drawn yet; it takes the runs {', '.join(FIGURES[name])}.")
 
-    def bins(self) -> tuple[str, ...]:
-        """Returns the measured bins; none without runs."""
-        return self.table.bins if self.table else ()
-
     def numbers(self, at: str | None = None, weights: str | None = None) -> HtmlTable | Note:
         """Returns a bin of the table with what was measured elsewhere.
 
@@ -104,22 +99,6 @@ class Results:
             weights: "raw" or "ema"; those that tables show by default.
         """
         return self._shown(lambda table: report.readable(table, at, weights, elsewhere=True))
-
-    def seeds(self) -> str:
-        """Lists the PSNR of each run, of the weights that tables show first."""
-        if not self.table:
-            return self._missing.text
-        psnr, kinds = self.table.metric("psnr"), self.table.weights
-        lines = [f"{psnr.title} of each seed: {', '.join(report.KINDS[kind] for kind in kinds)}"]
-        for label in self.have:
-            for run in self.table.runs_of(label):
-                values = "   ".join(f"{run.value(psnr, kind):6.2f}" for kind in kinds)
-                lines.append(f"  {label:42}seed {run.record.seed}   {values}")
-        return "\n".join(lines)
-
-    def orders(self) -> HtmlTable | Note:
-        """Returns our order by each metric, and Kendall's tau with the paper's."""
-        return self._shown(report.readable_orders)
 
     def costs(self) -> HtmlTable | Note:
         """Returns what one image costs each row."""
@@ -153,11 +132,6 @@ class Results:
         lines = [f"- **{row}**: {' '.join(texts)}" for row, texts in departures.items() if texts]
         return Note("\n".join(lines)) if lines else self._missing
 
-    def row_plot(self) -> Figure | Note:
-        """Draws the rows with their seeds."""
-        alt = f"The rows of {name_of(self.name)}: each seed, their mean and what surrounds it"
-        return row_plot(self.table).described(alt) if self.table else self._missing
-
     def difference_plot(self, metric: str = "psnr") -> Figure | Note:
         """Draws the differences with their ends over seeds and over photographs."""
         if not self.table or not self.table.comparisons():
@@ -173,12 +147,6 @@ class Results:
         title = self.table.metric(metric).title
         alt = f"{title} over the size of the hole, ours on the left, the paper's on the right"
         return bin_plot(self.table, metric).described(alt)
-
-    def in_words(self, first: str = "", second: str = "") -> Note:
-        """Returns sentences made from the numbers, beginning with one pair of rows."""
-        if not self.table:
-            return self._missing
-        return Note("\n".join(sentences(self.table, first, second)))
 
     def _shown(self, frame: Callable[[Table], pd.DataFrame]) -> HtmlTable | Note:
         return HtmlTable.of(frame(self.table)) if self.table else self._missing

@@ -11,20 +11,11 @@ from aotgan.reproduce.tables.significance import UNRESOLVED, Comparison
 from aotgan.reproduce.tables.table import Table
 
 
-def sentences(table: Table, first: str = "", second: str = "") -> Iterator[str]:
-    """Yields Markdown about the differences of a table, beginning with one pair of rows.
-
-    Args:
-        table: the table.
-        first: its first label; by default there is no such pair.
-        second: its second.
-    """
+def sentences(table: Table) -> Iterator[str]:
+    """Yields Markdown about the differences of a table."""
     changes: dict[tuple[str, str], list[Comparison]] = {}
     for a, b, comparison in table.comparisons():
         changes.setdefault((a, b), []).append(comparison)
-    if (first, second) in changes:
-        psnr = next(c for c in changes[first, second] if c.metric.key == "psnr")
-        yield f"**{first} → {second}** {_headline(psnr)}\n"
     for (a, b), of_pair in changes.items():
         pair = f"{b} against {a}" if table.name in COMPARISONS else f"{a} → {b}"
         yield f"- {pair}: {by_verdict(of_pair)}."
@@ -37,12 +28,6 @@ def sentences(table: Table, first: str = "", second: str = "") -> Iterator[str]:
     yield from _beside(table)
     if table.missing:
         yield f"\nNot run at scale {table.records[0].scale}: {'; '.join(table.missing)}."
-
-
-def _headline(change: Comparison) -> str:
-    seeds = "one seed" if change.seeds == 1 else f"the mean over {change.seeds} seeds"
-    ends = f", {change.low:+.2f} to {change.high:+.2f} over them" if change.seeds > 1 else ""
-    return f"changes PSNR by {change.difference:+.2f} dB ({seeds}{ends}): {change.verdict}."
 
 
 def by_verdict(changes: Sequence[Comparison]) -> str:
