@@ -51,7 +51,7 @@ KINDS = {
     "their experiments": "only the authors' data, or nothing printed, could decide",
 }
 COLUMNS = ("number", "place", "claim", "how checked", "verdict", "evidence")
-LINE, WIDE = "\n", 'style="min-width: 15em"'
+LINE, WIDE = "\n", 'style="min-width: 12em; padding: 0 0.6em"'
 READ_FIRST = (CONTRADICTED, OPEN)  # open at first, above what holds
 SECTIONS = re.compile(r"[Ss]ections? (\d(?:\.\d)*(?:, \d(?:\.\d)*)*)")
 WRITTEN = {"needs_data": DATA, "unknown": OPEN, "differs": CONTRADICTED}
