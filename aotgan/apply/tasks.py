@@ -116,12 +116,12 @@ def plan_tasks(
     outcome = FolderOutcome(
         ignored=_unreadable(images, [path for _, path in pictures], (masks, out))
     )
+    masks_of: dict[str, list[Path]] = {}
+    for other, path in choices:
+        for name in {other, _image_of(other)}:
+            masks_of.setdefault(name, []).append(path)
     for name, image in pictures:
-        fitting = [
-            path
-            for other, path in choices
-            if os.path.isfile(masks) or name in (other, _image_of(other))
-        ]
+        fitting = [masks] if os.path.isfile(masks) else masks_of.get(name, [])
         if results[name] in taken:
             outcome.failed[image] = f"{results[name]} is the result of another image, too."
         elif _is_too_long(results[name]):
@@ -159,13 +159,14 @@ def _apart(
 ) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
     """Images and masks of one folder, told apart by their names."""
     masks = [(name, path) for name, path in files if _image_of(name)]
+    images = [(name, path) for name, path in files if not _image_of(name)]
     if not masks:
         raise InputError(
             f"{folder} is the folder of the images and of the masks, and no name in it ends in "
             "_mask. Call the mask of photo.jpg photo_mask.png, or keep masks in a folder of their "
             "own."
         )
-    return [item for item in files if item not in masks], masks
+    return images, masks
 
 
 def _image_of(mask: str) -> str:

@@ -207,15 +207,7 @@ class ScalePairs:
 
     def about(self) -> dict[str, Any]:
         """Says in a record what was measured."""
-        return {
-            "name": self.name,
-            "split": "test",
-            "images": len(self.manifest.image_digests),
-            "pairs": len(self.manifest),
-            "masks": self.masks,
-            "size_px": self.manifest.size,
-            "manifest_sha256": self.manifest.hash,
-        }
+        return {**self.manifest.facts(self.name), "masks": self.masks}
 
 
 def write_pairs(pairs: ScalePairs, folder: Path) -> None:

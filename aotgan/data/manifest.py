@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,17 @@ class Manifest:
     def __len__(self) -> int:
         """Number of pairs."""
         return len(self.pairs)
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What a record says of the pairs: of which set's test photographs, how many, hash."""
+        return {
+            "name": name,
+            "split": "test",
+            "images": len(self.image_digests),
+            "pairs": len(self),
+            "size_px": self.size,
+            "manifest_sha256": self.hash,
+        }
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, Pair]]:
         """Reads pair after pair.

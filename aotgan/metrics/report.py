@@ -183,10 +183,6 @@ def _batches(manifest: Iterable[Case], size: int) -> Iterator[list[Case]]:
         yield batch
 
 
-def _bin(case: Case) -> str:
-    return case[2].bin
-
-
 @torch.no_grad()
 def _composites(
     fill: Fill, cases: list[Case], device: str | torch.device

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from aotgan.data.manifest import Manifest
 from aotgan.files import write_atomically
 from aotgan.losses.lite0 import NAME as LITE0
-from aotgan.metrics import distances
+from aotgan.metrics import METRICS, distances
 from aotgan.metrics.intervals import interval
+from aotgan.metrics.metric import Metric
 from aotgan.metrics.report import ALL, Case, Evaluation
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.registry import CLASSICAL, build
 from aotgan.reproduce.runs.evaluation import evaluate_generator
 from aotgan.reproduce.runs.record import code_hash, rows_of
+from aotgan.reproduce.tables.text import signed, signed_ends
 
 COMPARED = ("psnr", "ssim", "l1_hole")  # pair by pair; `distances.DISTANCES` are of all pairs
 CHANNELS = ("red", "green", "blue")
@@ -55,13 +57,7 @@ def measure_bars(
     return {
         "model": name,
         "config": network.config,
-        "evaluation": {
-            "name": data,
-            "images": len(manifest.image_digests),
-            "pairs": len(manifest),
-            "size_px": manifest.size,
-            "manifest_sha256": manifest.hash,
-        },
+        "evaluation": manifest.facts(data),
         "protocol": results[name].protocol,
         "metrics": {filler: rows_of(result.per_bin) for filler, result in results.items()},
         "differences": rows_of(differences(results, name)),
@@ -132,25 +128,26 @@ def readable_bars(bars: Mapping[str, Any], at: str = ALL) -> pd.DataFrame:
     for filler, rows in bars["metrics"].items():
         row = next(row for row in rows if row["bin"] == at)
         cells = {"filled by": filler}
-        for metric in (*COMPARED, *distances.DISTANCES):
+        for metric in (m for m in METRICS if m.key in (*COMPARED, *distances.DISTANCES)):
             change = [
                 d
                 for d in bars["differences"]
-                if (d["against"], d["bin"], d["metric"]) == (filler, at, metric)
+                if (d["against"], d["bin"], d["metric"]) == (filler, at, metric.key)
             ]
-            cells[metric] = _cell(row[metric], change)
+            cells[metric.title] = _cell(metric, row[metric.key], change)
         shown.append(cells)
     return pd.DataFrame(shown)
 
 
-def _cell(value: float | None, change: list[dict[str, Any]]) -> str:
+def _cell(metric: Metric, value: float | None, change: list[dict[str, Any]]) -> str:
     if value is None:
         return "-"
-    text = f"{value:.4g}"
+    text = f"{metric.factor * value:.{metric.digits}f}"
     for d in change:
-        known = d["low"] is not None
-        ends = f", {d['low']:+.3g} to {d['high']:+.3g}" if known else ""
-        text += f" ({d['difference']:+.3g}{ends})"
+        ends = [metric.factor * d[end] for end in ("low", "high") if d[end] is not None]
+        told = [signed(metric.factor * d["difference"], metric.digits)]
+        told += [signed_ends(ends, metric.digits)] if ends else []
+        text += f" ({', '.join(told)})"
     return text
 
 

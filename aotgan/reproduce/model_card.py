@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from aotgan.data.sources import CATALOGUE
-from aotgan.metrics.distances import METRICS as DISTANCES
+from aotgan.metrics import METRICS
 from aotgan.metrics.metric import Metric
-from aotgan.metrics.pixel import METRICS
 from aotgan.metrics.report import ALL
 from aotgan.models.generator import Generator
 from aotgan.models.weights import PREFIX
@@ -19,7 +18,7 @@ from aotgan.reproduce.runs.record import Record
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.tables.text import markdown
 
-SHOWN = {metric.key: metric for metric in (*METRICS, *DISTANCES)}
+SHOWN = {metric.key: metric for metric in METRICS}
 CARD = """# Model card: {name}
 
 {title}.
@@ -183,14 +182,13 @@ def _beside(bars: Mapping[str, Any]) -> str:
         table = readable_bars(bars, label)
         table.insert(0, "hole", label)
         tables.append(table)
-    names = {key: SHOWN[key].name for key in SHOWN} | {"l1_hole": "L1 in the hole (of 1)"}
     features = bars["protocol"]["frechet"]["name"].partition(", ")[2]
     return (
         f"The file's own weights on {about['pairs']:,} pairs of {about['images']:,} held-out "
         f"photographs of `{about['name']}`, {about['size_px']} px. In brackets what this model "
         "changes against a filling, pair by pair, with the 95 % interval over photographs. "
         f"Distances are in {features}, not FID's; - stands where there are too few pairs.\n\n"
-        f"{markdown(pd.concat(tables).rename(columns=names))}"
+        f"{markdown(pd.concat(tables))}"
     )
 
 

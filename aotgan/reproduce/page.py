@@ -9,6 +9,7 @@ from aotgan.files import write_atomically
 from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, TABLES, file_stem
 from aotgan.reproduce.runs.record import Record, load_record
 from aotgan.reproduce.tables.captions import heading
+from aotgan.reproduce.tables.elsewhere import FOLDER as ELSEWHERE
 from aotgan.reproduce.tables.report import ENDS, holes, readable
 from aotgan.reproduce.tables.rows import TITLES, name_of
 from aotgan.reproduce.tables.significance import MEANING
@@ -57,10 +58,10 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
     yield heading(scale)
     yield (
         f"{len(records)} runs of {len(names)} experiments, {len(trained)} of them trained, in "
-        f"{hours:.0f} hours. Each number on this page comes from a record in "
-        f"`{RECORDS}/`, which holds the configuration, hashes of data, pairs and code, "
-        "package versions, and what each metric is. `aotgan collect` wrote the page; nothing was "
-        "typed in."
+        f"{hours:.0f} hours. Each number on this page comes from a record in `{RECORDS}/`, or, of "
+        f"a model from elsewhere, in `{ELSEWHERE}/`. A record holds the configuration, hashes of "
+        "data, pairs and code, package versions, and what each metric is. `aotgan collect` wrote "
+        "the page; nothing was typed in."
     )
     yield f"{ENDS} {MEANING}"
     for name in TABLES:

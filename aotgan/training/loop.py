@@ -83,6 +83,7 @@ class Trainer:
         self.on_sample, self.on_mark, self.marks = on_sample, on_mark, frozenset(marks)
         check_processes(config, self.options)
         self.images = load_images(config.data.name, "train", data_root)
+        self.photographs = self.images.facts()  # as they are now; some may vanish on the way
         notes = remarks(self.images, config.data.size_px)
         self.samples = self._samples()
         prepare(self.directory)
@@ -158,7 +159,7 @@ class Trainer:
         """Everything that the rest of the run depends on."""
         return {
             "config": self.config.to_dict(),
-            "data": self.images.facts(),
+            "data": self.photographs,
             "step": self.step,
             "seconds": self.seconds,
             "restarts": self.restarts,
@@ -218,7 +219,7 @@ class Trainer:
                 "whose stages or learning rates follow the share that is done. Choose another "
                 "directory."
             )
-        check_same(state.get("data"), self.images, self.directory)
+        check_same(state.get("data"), self.photographs, self.directory)
         # the networks, then where the run stood; the log loses what came after the state
         self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:

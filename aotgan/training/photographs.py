@@ -12,18 +12,17 @@ LOOKED_AT = 2000  # files of a large set whose sizes are read
 MOST_ENLARGED = 4.0  # times: where most are enlarged more, there is nothing to learn from
 
 
-def check_same(stored: Mapping[str, Any] | None, images: ImageSet, directory: Path) -> None:
+def check_same(stored: Mapping[str, Any] | None, now: Mapping[str, Any], directory: Path) -> None:
     """Refuses to go on with a run on other photographs than it began with.
 
     Args:
-        stored: the facts that its state has; None in states that have none.
-        images: those that are there now.
+        stored: `ImageSet.facts` that its state has; None in states that have none.
+        now: those of the photographs that are there.
         directory: of the run.
 
     Raises:
         InputError: says what differs.
     """
-    now = images.facts()
     if stored is None or stored["manifest_sha256"] == now["manifest_sha256"]:
         return
     counts = f"{stored['images']:,} photographs of {stored['name']}"

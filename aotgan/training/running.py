@@ -15,7 +15,7 @@ PATIENCE_S = 2.0  # somebody may just be looking whether it runs
 
 @contextmanager
 def running(directory: Path) -> Iterator[None]:
-    """Holds the lock of a run; a kill releases it as well.
+    """Holds the lock of a run; a kill releases it as well. Its file stays.
 
     Raises:
         InputError: another process has it, or the folder cannot be written.
@@ -32,7 +32,6 @@ def running(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        (directory / LOCK).unlink(missing_ok=True)
 
 
 def is_running(directory: Path) -> bool:

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from model_runs import run_of, runs_of_table4
 from PIL import Image
 
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.outputs import FIGURES, file_stem
 from aotgan.reproduce.runs.scales import SCALES
 from aotgan.reproduce.tables.rows import TITLES, rows_of_table
+from aotgan.reproduce.tables.table import Table
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,15 @@ def as_committed(monkeypatch):
             monkeypatch.delitem(EXPERIMENTS, name)
     for file, names in FIGURES.items():
         monkeypatch.setitem(FIGURES, file, tuple(name for name in names if name in EXPERIMENTS))
+
+
+@pytest.fixture
+def table4():
+    """Table 4 of two seeds a row."""
+    return Table("4", runs_of_table4())
+
+
+@pytest.fixture
+def models():
+    """Runs of three models of Table 1, two seeds each."""
+    return {name: [run_of(name, seed) for seed in (0, 1)] for name in ("ca", "hifill", "aotgan")}

@@ -65,7 +65,12 @@ def test_a_cast_is_told_by_channel_and_in_levels(bars):
 def test_a_reader_sees_every_filler_and_what_is_changed(bars):
     table = readable_bars(bars)
     assert list(table["filled by"]) == ["brighter", "telea", "navier-stokes", "smooth"]
-    assert "(" not in table["psnr"][0] and "(-" in table["psnr"][3]
+    own, *others = table["PSNR (dB)"]
+    assert "(" not in own and "(-" in others[2]
+    row, ours = (bars["metrics"][filler][-1] for filler in ("smooth", "brighter"))
+    shown = table["L1 in the hole (1e-2)"][3]
+    change = 100 * (ours["l1_hole"] - row["l1_hole"])
+    assert shown.startswith(f"{100 * row['l1_hole']:.2f} ({change:+.2f}, ")
 
 
 def test_the_command_writes_a_record(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from model_runs import BINS, classical_run, run_of
+from model_runs import BINS, classical_run
 from synthetic_runs import synthetic_run
 
 from aotgan import metrics as metrics_package
@@ -37,23 +37,6 @@ from aotgan.reproduce.tables.table import Table
 
 RESULTS = Path(__file__).parents[2] / "figures"
 T4 = list(rows_of_table("4").items())
-
-
-def runs_of_table4():
-    return {
-        name: [synthetic_run(name, seed, 0.3 * at + 0.05 * seed, fd=9 - at) for seed in (0, 1)]
-        for at, (_, name) in enumerate(T4)
-    }
-
-
-@pytest.fixture
-def table4():
-    return Table("4", runs_of_table4())
-
-
-@pytest.fixture
-def models():
-    return {name: [run_of(name, seed) for seed in (0, 1)] for name in ("ca", "hifill", "aotgan")}
 
 
 def cells(text, model, at=0):

@@ -68,6 +68,7 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
         "pairs.csv",
         "record.json",
         "resamples.csv",
+        "running.lock",
         "samples.png",
         "state.pt",
     ]
@@ -153,7 +154,13 @@ def test_a_finished_run_of_other_settings_is_refused(once, photographs, tmp_path
 def test_a_classical_filling_is_measured_and_recorded(photographs, tmp_path, monkeypatch):
     record = run("telea", "tiny", 0, str(photographs), tmp_path, options=QUICK)
     directory = tmp_path / "tiny" / "telea" / "seed0"
-    assert names_in(directory) == ["fills.zip", "pairs.csv", "record.json", "resamples.csv"]
+    assert names_in(directory) == [
+        "fills.zip",
+        "pairs.csv",
+        "record.json",
+        "resamples.csv",
+        "running.lock",
+    ]
     assert (record.steps, record.images_seen, record.train_seconds) == (0, 0, 0)
     assert not record.trained and set(record.metrics) == {"raw"}
     assert record.cost.keys() == {"parameters", "seconds"} and record.cost["parameters"] == 0

@@ -194,7 +194,7 @@ def test_the_caption_names_everything_a_number_depends_on():
 
 def test_a_check_of_the_pipeline_is_called_one(tmp_path):
     text, data = (path.read_text() for path in write_tables("smoke", [make_record()], tmp_path))
-    assert "# Results at scale smoke: pipeline check" in text
+    assert text.startswith("# aotgan at scale smoke: pipeline check\n")
     assert "say nothing about the method" in text
     assert set(pd.read_csv(tmp_path / "smoke" / "aotgan.csv")["label"]) == {"pipeline check"}
     assert "ipeline check" in caption_of([make_record()])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from model_runs import BINS, classical_run, run_of
+from model_runs import BINS, classical_run, runs_of_table4
 from scipy import stats
 from synthetic_runs import synthetic_run
 from tolerances import DOUBLE, ROUNDED, TWO_PERCENT
@@ -20,24 +20,6 @@ from aotgan.reproduce.tables.table import Table
 
 T4 = list(rows_of_table("4").items())
 METRICS = ["l1", "l1_hole", "psnr", "ssim", "fd"]
-
-
-def runs_of_table4(seeds=2):
-    """Later rows better and without noise between them; by SSIM, the paper's order."""
-    return {
-        name: [synthetic_run(name, s, 0.3 * at + 0.05 * s, fd=9 - at + s) for s in range(seeds)]
-        for at, (_, name) in enumerate(T4)
-    }
-
-
-@pytest.fixture
-def table4():
-    return Table("4", runs_of_table4())
-
-
-@pytest.fixture
-def models():
-    return {name: [run_of(name, seed) for seed in (0, 1)] for name in ("ca", "hifill", "aotgan")}
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4])

@@ -17,11 +17,11 @@ from aotgan.data.masks import RATIO_BINS
 from aotgan.errors import InputError
 from aotgan.metrics import METRICS as DECLARED
 from aotgan.reproduce.tables.published import load_published
+from aotgan.reproduce.tables.rows import OURS
 
 NAMES = {m.paper: m.paper_title.split(" (")[0] for m in DECLARED if m.paper}
 L1, PSNR, SSIM, FID = METRICS = tuple(NAMES)
 HIGHER = tuple(m.paper for m in DECLARED if m.paper and m.higher)  # is better
-OURS = "AOT-GAN"
 LARGEST_RATIO = {f"{low:.0%}"[:-1] + f"-{high:.0%}": high for low, high in RATIO_BINS}
 CENTRE_HOLE = 224**2 / 512**2  # the share of the image that Table 2 cuts out
 VOTES = 951  # section 4.6

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from aotgan.files import write_atomically
-from aotgan.metrics.report import ALL
 from aotgan.reproduce.runs.outputs import COMPARISONS, file_stem
 from aotgan.reproduce.tables.captions import caption, heading
 from aotgan.reproduce.tables.published import PREFIX, Published
@@ -198,7 +197,7 @@ def _notes_on_models(table: Table) -> Iterator[str]:
         "trained; its numbers are of Places2 (Table 1) and ImageNet (Table 2) at 512 px. Only "
         "orders can be compared with ours."
     )
-    improvement = table.frechet_improvement(BIN_OF_ABSTRACT) if ALL in table.bins else None
+    improvement = table.frechet_improvement(BIN_OF_ABSTRACT)
     if improvement is not None:
         other, ours, paper = improvement
         yield (

@@ -1,6 +1,7 @@
 """Which rows a table has: the paper's in its order, then those that only we have."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import pandas as pd
 
@@ -40,10 +41,10 @@ def rows_of_table(table: str) -> dict[str, str]:
 
 def paper_rows(table: str) -> list[str]:
     """Returns the labels of the rows that the paper prints, in its order."""
-    published = load_published()
-    return list(published.loc[published["table"] == table, "row"].unique())
+    return list(dict.fromkeys(row for row, _ in printed(table, "PSNR_dB")))
 
 
+@cache
 def printed(table: str, column: str) -> Mapping[tuple[str, str], Published]:
     """Returns the paper's numbers of a metric by row and bin.
 

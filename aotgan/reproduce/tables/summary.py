@@ -59,7 +59,11 @@ def write_tables(
     table = metric_table(records)
     if set(table["scale"]) != {scale}:
         raise InputError(f"the records are of scale {table['scale'][0]!r}, not {scale!r}.")
-    parts = [heading(scale), markdown(shown(records)), caption(records, ENDS)]
+    parts = [
+        heading(scale, records[0].experiment),
+        markdown(shown(records)),
+        caption(records, ENDS),
+    ]
     stem = Path(folder) / scale / records[0].experiment
     return [
         write_atomically(stem.with_suffix(".md"), "\n\n".join([*parts, *notes]) + "\n"),

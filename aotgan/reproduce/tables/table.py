@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aotgan.errors import check_choice
 from aotgan.metrics.metric import Metric
 from aotgan.models.inpainter import Inpainter
 from aotgan.models.weights import skeleton
@@ -90,7 +91,8 @@ class Table:
         return self.runs.get(self.rows[label], ())
 
     def metric(self, key: str) -> Metric:
-        """Returns one of `metrics`."""
+        """Returns one of `metrics`; another key is an InputError that lists them."""
+        check_choice("metric", key, [metric.key for metric in self.metrics])
         return next(metric for metric in self.metrics if metric.key == key)
 
     def frame(self, weights: str | None = None) -> pd.DataFrame:

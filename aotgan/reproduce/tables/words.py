@@ -57,7 +57,7 @@ def _agreement(table: Table) -> str:
 
 def _improvement(table: Table) -> Iterator[str]:
     improvement = table.frechet_improvement(BIN_OF_ABSTRACT)
-    if improvement is not None and BIN_OF_ABSTRACT in table.bins:
+    if improvement is not None:
         other, ours, paper = improvement
         yield (
             f"\nThe Fréchet distance of {OURS} at {BIN_OF_ABSTRACT} is {abs(ours):.1%} "
