@@ -56,7 +56,12 @@ mathjax3_config = {"options": {"enableMenu": False}}
 
 html_theme = "sphinx_book_theme"
 html_title = "AOT-GAN, taken apart"
-html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2, "use_fullscreen_button": False}
+html_theme_options = {
+    "show_navbar_depth": 1,
+    "show_toc_level": 2,
+    "use_fullscreen_button": False,
+    "navbar_persistent": [],  # the search stands in the sidebar
+}
 html_context = {"default_mode": "auto"}
 html_static_path = ["static", str(mathjax)]
 html_css_files = ["book.css"]

@@ -10,6 +10,7 @@ from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, TABLES, file_s
 from aotgan.reproduce.runs.record import Record, load_record
 from aotgan.reproduce.tables.captions import heading
 from aotgan.reproduce.tables.elsewhere import FOLDER as ELSEWHERE
+from aotgan.reproduce.tables.published import ABSENT
 from aotgan.reproduce.tables.report import ENDS, holes, readable
 from aotgan.reproduce.tables.rows import TITLES, name_of
 from aotgan.reproduce.tables.significance import MEANING
@@ -87,7 +88,8 @@ def _of_table(table: Table, names: set[str]) -> Iterator[str]:
         f"[all numbers]({stem}.md), [CSV]({stem}.csv), [LaTeX]({stem}.tex), "
         f"[notebook](../../notebooks/{notebook}.ipynb). {holes(table.whole)}:"
     )
-    yield markdown(readable(table, elsewhere=True))
+    shown = readable(table, elsewhere=True)
+    yield markdown(shown.loc[:, [set(map(str, shown[name])) != {ABSENT} for name in shown]])
     yield "\n".join(sentences(table))
     for file in OF_TABLE.get(table.name, ()):
         if names.issuperset(FIGURES[file]):
