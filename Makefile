@@ -24,7 +24,7 @@ ifneq ($(shell $(PY) -c pass 2>/dev/null && cat $(VENV) 2>/dev/null),$(CURDIR))
 $(VENV): FORCE
 endif
 
-.PHONY: help reproduce test lint format lab demo book lock clean FORCE
+.PHONY: help reproduce test lint mutants format lab demo book lock clean FORCE
 
 help: ## this list
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -51,6 +51,9 @@ lint: $(VENV) ## style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+mutants: $(VENV) ## change single operators of the maths and see the tests fail (an hour; ARGS="-n 20")
+	OMP_NUM_THREADS=1 $(PY) tools/mutants.py $(ARGS)
 
 format: $(VENV) ## lay out the code and sort its imports
 	$(PY) -m ruff check --fix .
