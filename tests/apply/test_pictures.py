@@ -127,6 +127,10 @@ def test_colours_keep_their_places():
         assert restore([part.filled]).convert("RGB").getpixel((1, 1)) == pytest.approx(
             (255, 0, 51), abs=3
         )
+    inks = Image.new("CMYK", (3, 2), (0, 255, 204, 51))  # black takes a fifth of the light
+    (part,), _ = read_pictures(inks)
+    light = part.view(np.arange(2), np.arange(3))[0, :, 0, 0]
+    assert np.allclose(light, [0.6, -1, 2 * 0.2 * 0.8 - 1], atol=SINGLE_FEW)
     (tensor,), _ = read_pictures(torch.tensor([1.0, -1, -0.6])[:, None, None].expand(3, 2, 3))
     assert np.allclose(tensor.view(np.arange(2), np.arange(3))[0, :, 0, 0], [1, -1, -0.6])
 

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from skimage.measure import label
+from tolerances import PERCENT, TENTH
 
 from aotgan.data.mask_files import read_mask
 from aotgan.data.masks import (
@@ -13,6 +14,7 @@ from aotgan.data.masks import (
     bin_label,
     box_mask,
     centre_mask,
+    draw_box,
     free_form_mask,
     random_box_mask,
 )
@@ -173,3 +175,11 @@ def test_random_boxes_are_rectangles_of_the_asked_size():
         rows, columns = mask.any(axis=1), mask.any(axis=0)
         assert mask.sum() == rows.sum() * columns.sum()
         assert 0.08 < mask.mean() < 0.62
+
+
+def test_random_boxes_have_every_shape_alike():
+    boxes = [draw_box(400, 400, (0.1, 0.11), rng(number))[2:] for number in range(600)]
+    shapes = np.log([height / width for width, height in boxes])  # uniform between -1 and 1
+    assert np.abs(shapes).max() < 1 + PERCENT
+    assert np.abs(np.quantile(shapes, [0.25, 0.5, 0.75]) - [-0.5, 0, 0.5]).max() < TENTH
+    assert {draw_box(20, 800, (0.5, 0.6), rng(number))[3] for number in range(9)} == {20}
