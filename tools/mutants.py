@@ -62,6 +62,7 @@ COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
 }
 NAMES = {"any": "all", "min": "max", "minimum": "maximum", "floor": "ceil", "mean": "sum"}
 NAMES |= {other: name for name, other in NAMES.items()}
+COMMUTE = {*NAMES, "hypot", "logical_and", "logical_or", "array_equal", "equal", "promote_types"}
 
 Change = Callable[[], None]  # of the syntax tree that it was found in
 
@@ -104,12 +105,18 @@ def changes(tree: ast.Module) -> Iterator[tuple[ast.expr, Change]]:
                 yield node, partial(setattr, node, "attr", NAMES[name])
             case ast.Name(id=name) if name in NAMES:
                 yield node, partial(setattr, node, "id", NAMES[name])
-            case ast.Call(args=[ast.Name(), ast.Name(), *_]):
+            case ast.Call(args=[ast.Name(), ast.Name(), *_]) if not _commutes(node.func):
                 yield node, partial(node.args.__setitem__, slice(0, 2), node.args[1::-1])
 
 
+def _commutes(function: ast.expr) -> bool:
+    return ast.unparse(function).rpartition(".")[2] in COMMUTE
+
+
 def _computing(node: ast.AST) -> Iterator[ast.expr]:
-    """Walks through what computes: not through types, messages of errors and decorators."""
+    """Walks through what computes: not through types, messages, decorators and `strict=True`."""
+    if isinstance(node, ast.keyword) and node.arg == "strict":
+        return
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
             continue
