@@ -11,13 +11,14 @@ from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.models.generator import Generator
 from aotgan.reproduce.figures.gallery import Trained, draw_all
-from aotgan.reproduce.figures.style import fills, loss_curves, save_figure
+from aotgan.reproduce.figures.style import Drawing, fills, loss_curves, save_figure
 from aotgan.reproduce.page import write_page
 from aotgan.reproduce.runs.evaluation import EVALUATION_SEED
 from aotgan.reproduce.runs.experiments import runs_of, select
 from aotgan.reproduce.runs.outputs import (
     CURVES,
     FILLS,
+    NUMBERS,
     in_main,
     kept_files,
     tables_with,
@@ -123,7 +124,13 @@ def write_figures_of(
             trained.generator(name), trained.records[name]
         )
     drawn |= draw_all(trained)
-    return [save_figure(figure, Path(figures) / scale / name) for name, figure in drawn.items()]
+    folder = Path(figures) / scale
+    written = [save_figure(figure, folder / name) for name, figure in drawn.items()]
+    for name, figure in drawn.items():
+        if isinstance(figure, Drawing) and figure.numbers is not None:
+            text = figure.numbers.to_csv(index=False, lineterminator="\n")
+            written.append(write_atomically(folder / NUMBERS[name], text))
+    return written
 
 
 def _main_runs(runs: Sequence[tuple[Path, Record]]) -> dict[str, list[tuple[Path, Record]]]:

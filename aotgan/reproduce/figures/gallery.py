@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
+from aotgan.files import sha256_of
 from aotgan.models.discriminator import Discriminator
 from aotgan.models.generator import Generator
 from aotgan.models.reach import theoretical_field
 from aotgan.models.weights import load_generator, load_inpainter
 from aotgan.reproduce.figures.inspection import (
     effective_receptive_field,
+    field_radius,
     load_discriminator,
 )
 from aotgan.reproduce.figures.networks import (
     SCENES,
+    SHARES,
     comparison,
     discriminator_figure,
     face_cases,
@@ -93,10 +97,26 @@ def _compared(
 
 
 def _fields(trained: Trained, names: tuple[str, ...]) -> Figure:
-    networks = {_rates(name): trained.generator(name) for name in names}
-    maps = {title: effective_receptive_field(net, FIELD_PX) for title, net in networks.items()}
-    bounds = {title: theoretical_field(net) for title, net in networks.items()}
-    return receptive_field_figure(maps, bounds, trained.note(*names))
+    maps, bounds, rows = {}, {}, []
+    for name in names:
+        network, title = trained.generator(name), _rates(name)
+        maps[title] = effective_receptive_field(network, FIELD_PX)
+        bounds[title] = theoretical_field(network)
+        rows += [
+            {
+                "experiment": name,
+                "seed": trained.records[name].seed,
+                "weights_sha256": sha256_of(trained.weights(name)),
+                "size_px": FIELD_PX,
+                "share": share,
+                "radius_px": field_radius(maps[title], share),
+                "at_most_px": bounds[title] // 2,
+            }
+            for share in SHARES
+        ]
+    figure = receptive_field_figure(maps, bounds, trained.note(*names))
+    figure.numbers = pd.DataFrame(rows)
+    return figure
 
 
 def _gates(trained: Trained, names: tuple[str, ...]) -> Figure:

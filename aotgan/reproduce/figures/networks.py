@@ -214,7 +214,7 @@ def receptive_field_figure(
     maps: Mapping[str, NDArray[np.floating]],
     bounds: Mapping[str, int] | None = None,
     note: str = "",
-) -> Figure:
+) -> Drawing:
     """Draws effective receptive fields on one logarithmic scale, with the squares of `SHARES`.
 
     Args:

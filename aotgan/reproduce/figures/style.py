@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib.style
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -79,6 +80,7 @@ class Drawing(Figure):
 
     photographic = False
     alt = ""  # what it shows, for who does not see it
+    numbers: pd.DataFrame | None = None  # that were measured for it alone
 
     def described(self, alt: str) -> "Drawing":
         """Returns the figure itself, with a sentence that says what it shows."""

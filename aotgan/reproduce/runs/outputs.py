@@ -30,6 +30,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "discriminators.png": ("residual-gated", "hm-patchgan", "sm-patchgan"),
     "readings_discriminators.png": ("sm-patchgan", "objective-released", "objective-mmagic"),
 }
+NUMBERS = {"receptive_fields.png": "receptive_fields.csv"}  # measured for a figure alone
 
 
 def file_stem(table: str) -> str:
@@ -68,10 +69,11 @@ def table_files(experiments: Iterable[str]) -> list[str]:
 
 
 def figure_files(experiments: Iterable[str]) -> list[str]:
-    """Returns the figures that these experiments suffice for."""
+    """Returns the figures that these experiments suffice for, and `NUMBERS` of these."""
     names = dict.fromkeys(experiments)
     main = [f"{name}{ending}" for name in names if in_main(name) for ending in (CURVES, FILLS)]
-    return main + [file for file, needed in FIGURES.items() if names.keys() >= set(needed)]
+    drawn = [file for file, needed in FIGURES.items() if names.keys() >= set(needed)]
+    return main + drawn + [NUMBERS[file] for file in drawn if file in NUMBERS]
 
 
 def kept_files(experiment: str, seed: int | str) -> dict[str, str]:
