@@ -182,6 +182,20 @@ def test_large_images_give_their_statistics_reduced_and_without_the_hole(monkeyp
     assert np.abs(masked[0].numpy() - np.where(hole, 1.0, means)).max() < DOUBLE
 
 
+@pytest.mark.parametrize(("share", "reduced"), [(1, False), (0.99, True)])
+def test_only_what_fits_into_memory_is_seen_whole(monkeypatch, share, reduced):
+    generator, image = network(**GATED["released"]), photo(*SIZE)
+    cost = module.BYTES_PER_PIXEL[generator.config["upsampling"]] * generator.config["width"]
+    seen = []
+    statistics = module.gate_statistics
+    monkeypatch.setattr(module, "WORK_BYTES", int(share * SIZE[0] * SIZE[1]) * cost)
+    monkeypatch.setattr(
+        module, "gate_statistics", lambda *given: seen.append(given) or statistics(*given)
+    )
+    aotgan.inpaint(image, BOX, generator)
+    assert bool(seen) == reduced
+
+
 def test_a_side_that_4_does_not_divide_is_reflected():
     generator, image = network(), photo(45, 31)
     boxes = [(20, 30, 31, 45)]

@@ -131,6 +131,8 @@ def test_colours_keep_their_places():
     (part,), _ = read_pictures(inks)
     light = part.view(np.arange(2), np.arange(3))[0, :, 0, 0]
     assert np.allclose(light, [0.6, -1, 2 * 0.2 * 0.8 - 1], atol=SINGLE_FEW)
+    (part,), _ = read_pictures(Image.fromarray(np.eye(3, dtype=bool)))
+    assert np.array_equal(part.view(np.arange(3), np.arange(3))[0, 1], 2 * np.eye(3) - 1)
     (tensor,), _ = read_pictures(torch.tensor([1.0, -1, -0.6])[:, None, None].expand(3, 2, 3))
     assert np.allclose(tensor.view(np.arange(2), np.arange(3))[0, :, 0, 0], [1, -1, -0.6])
 

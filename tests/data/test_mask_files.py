@@ -115,6 +115,7 @@ def white_strokes_on_nothing(hole):
         (lambda hole: hole & False, "no hole"),
         (lambda hole: hole | True, 'hole="black"'),
         (lambda hole: hole * np.uint8(40), "neither 0/1 nor 0/255"),
+        (lambda hole: hole * 2, "neither"),
         (lambda hole: hole * 3.7, "neither"),
         (lambda hole: hole * -1, "negative"),
         (lambda hole: np.where(hole, np.nan, 0), "non-finite"),
