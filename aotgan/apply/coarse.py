@@ -22,6 +22,10 @@ DEEP_PX = 32.0  # a hole whose pixels are all nearer to a known one is filled in
 STRIP = 256  # rows that are halved at a time
 
 
+class DeepHole(UserWarning):
+    """A hole is deeper than the network has learnt to fill."""
+
+
 @dataclass(frozen=True)
 class Guess:
     """What a hole may show.
@@ -44,14 +48,21 @@ class Guess:
         return self.values[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)]
 
 
-def levels_of(hole: NDArray[np.bool_]) -> int:
-    """Returns how many times a picture is to be halved so that its hole is no longer deep."""
+def depth_of(hole: NDArray[np.bool_]) -> float:
+    """Returns how many px the pixel farthest from all known ones is from them; 0 for no hole.
+
+    Also 0 where nothing is known.
+    """
     if not hole.any() or hole.all():
-        return 0
+        return 0.0
     top, left, bottom, right = bounding_box(hole)
     around = np.pad(hole, 1, mode="edge")[top : bottom + 2, left : right + 2]
-    depth = float(distance_transform_edt(around)[1:-1, 1:-1].max())
-    return max(0, math.ceil(math.log2(depth / DEEP_PX)))
+    return float(distance_transform_edt(around)[1:-1, 1:-1].max())
+
+
+def levels_of(depth: float) -> int:
+    """Returns how often a picture is to be halved so that a hole is no deeper than `DEEP_PX`."""
+    return max(0, math.ceil(math.log2(max(depth, 1) / DEEP_PX)))
 
 
 def region(hole: NDArray[np.bool_], levels: int, context: int) -> Extent:

@@ -32,9 +32,9 @@ class Tile:
     window: Extent
 
 
-def padded_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
-    """(H, W) of the continued image: multiples of 4, at least `min_side` (one, too) each."""
-    height, width = (max(min_side, -(-side // STRIDE) * STRIDE) for side in size)
+def padded_size(size: tuple[int, int], min_side: int, multiple: int = STRIDE) -> tuple[int, int]:
+    """(H, W) of the continued image: multiples, at least `min_side` (one, too) each."""
+    height, width = (max(min_side, -(-side // multiple) * multiple) for side in size)
     return height, width
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from aotgan.apply.defaults import FEATHER_PX, GROW_PX
 from aotgan.apply.inpaint import OnProgress, check_options, inpaint
 from aotgan.apply.metadata import LeftOut
 from aotgan.apply.reading import read_metadata
@@ -25,8 +26,8 @@ from aotgan.apply.saving import check_quality, save_picture
 from aotgan.apply.tasks import FolderOutcome, Task
 from aotgan.devices import find_device
 from aotgan.errors import InputError
-from aotgan.models.generator import Generator
-from aotgan.models.weights import load_generator
+from aotgan.models.inpainter import Inpainter
+from aotgan.models.weights import load_filling
 
 MOST_WORKERS = 4  # unless more are asked for: each may take some 2 GB
 
@@ -36,7 +37,7 @@ class Settings:
     """How every picture of a batch is filled and written.
 
     Attributes:
-        model: a shipped name, a weights file, or None for the default.
+        model: a shipped name, a classical filling, a weights file, or None for the default.
         device: as of `aotgan.inpaint`.
         file_format: one of `aotgan.apply.saving.FORMATS`.
         quality: as of `aotgan.apply.saving.save_picture`.
@@ -52,8 +53,8 @@ class Settings:
     device: str = "auto"
     file_format: str = "png"
     quality: int | None = None
-    grow: float = 0
-    feather: float = 0
+    grow: float = GROW_PX
+    feather: float = FEATHER_PX
     context: int | None = None
     precision: str = "auto"
     levels: int | None = None
@@ -93,7 +94,7 @@ def fill_files(
     check_quality(settings.file_format, settings.quality)
     check_options(**settings.options)
     device = find_device(settings.device)
-    generator = load_generator(settings.model, device)
+    model = load_filling(settings.model, device)
     # one process on a GPU: its memory is shared, and one keeps it busy
     if workers is None:
         workers = min(os.cpu_count() or 1, MOST_WORKERS) if device == "cpu" else 1
@@ -106,7 +107,7 @@ def fill_files(
         results = _in_processes(tasks, settings, workers, threads)
     else:
         report = on_progress if len(tasks) == 1 else None
-        results = _in_turn(tasks, settings, generator, threads, report)
+        results = _in_turn(tasks, settings, model, threads, report)
     # closed on errors, too, so that no process is left behind
     with closing(results):
         for task, problem, remark in results:
@@ -126,7 +127,7 @@ FillResults = abc.Generator[FillResult, None, None]
 def _in_turn(
     tasks: Sequence[Task],
     settings: Settings,
-    generator: Generator,
+    model: Inpainter,
     threads: int,
     on_progress: OnProgress | None,
 ) -> FillResults:
@@ -134,7 +135,7 @@ def _in_turn(
     torch.set_num_threads(threads)
     try:
         for task in tasks:
-            yield _fill(task, settings, generator, on_progress)
+            yield _fill(task, settings, model, on_progress)
     finally:
         torch.set_num_threads(before)
 
@@ -168,12 +169,12 @@ def _deaf_children() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-_here: list[tuple[Settings, Generator]] = []  # of a worker process
+_here: list[tuple[Settings, Inpainter]] = []  # of a worker process
 
 
 def _start(settings: Settings, threads: int) -> None:
     torch.set_num_threads(threads)
-    _here.append((settings, load_generator(settings.model, find_device(settings.device))))
+    _here.append((settings, load_filling(settings.model, find_device(settings.device))))
 
 
 def _fill_here(task: Task) -> FillResult:
@@ -181,14 +182,14 @@ def _fill_here(task: Task) -> FillResult:
 
 
 def _fill(
-    task: Task, settings: Settings, generator: Generator, on_progress: OnProgress | None
+    task: Task, settings: Settings, model: Inpainter, on_progress: OnProgress | None
 ) -> FillResult:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             warnings.simplefilter("ignore", LeftOut)  # what a file keeps is said when it is written
             filled = inpaint(
-                task.image, task.mask, generator, on_progress=on_progress, **settings.options
+                task.image, task.mask, model, on_progress=on_progress, **settings.options
             )
             said = read_metadata(task.image)
             save_picture(filled, task.destination, settings.file_format, settings.quality, said)

@@ -6,16 +6,25 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aotgan.apply.coarse import enlarged, halved, levels_of, region
+from aotgan.apply.coarse import (
+    DEEP_PX,
+    DeepHole,
+    depth_of,
+    enlarged,
+    halved,
+    levels_of,
+    region,
+)
 from aotgan.apply.crops import Extent, Tile, padded_size, plan_tiles, reduction
-from aotgan.apply.holes import check_px, feather_mask, grow_mask
+from aotgan.apply.defaults import FEATHER_PX, GROW_PX
+from aotgan.apply.holes import bounding_box, check_px, feather_mask, grow_mask
 from aotgan.apply.pictures import Picture, read_pictures
 from aotgan.apply.prediction import WindowPlace, gate_statistics, looks_everywhere, predict, stages
 from aotgan.apply.views import View
@@ -23,9 +32,10 @@ from aotgan.data.mask_files import POLARITIES, read_mask
 from aotgan.devices import find_device
 from aotgan.errors import InputError, check_choice
 from aotgan.models.generator import Generator
-from aotgan.models.inpainter import SURFACE
+from aotgan.models.inpainter import SURFACE, Inpainter
 from aotgan.models.reach import reach
-from aotgan.models.weights import load_generator
+from aotgan.models.registry import CLASSICAL, split_config
+from aotgan.models.weights import load_filling
 
 PRECISIONS = ("auto", "float32", "float64", "bfloat16", "float16")
 WORK_BYTES = 2_500_000_000  # what the features of one window may take
@@ -33,6 +43,7 @@ WORK_BYTES = 2_500_000_000  # what the features of one window may take
 BYTES_PER_PIXEL = {"transposed": 16, "bilinear": 26}
 
 MOST_LEVELS = 8
+MARGIN_PX = 8  # around the holes: beyond it nothing decides a classical filling
 OnProgress = Callable[[int, int], object]
 
 
@@ -69,10 +80,10 @@ class Plan:
 def inpaint(
     image: Any,
     mask: Any,
-    model: Generator | str | Path | None = None,
+    model: Inpainter | str | Path | None = None,
     *,
-    grow: float = 0,
-    feather: float = 0,
+    grow: float = GROW_PX,
+    feather: float = FEATHER_PX,
     context: int | None = None,
     levels: int | None = None,
     device: str = "auto",
@@ -94,7 +105,8 @@ def inpaint(
             px; see `aotgan.data.mask_files.read_mask`. A batch takes one mask, or (B, 1, H, W).
             Of an image with EXIF orientation, the mask is that of the image as it is displayed.
         model: a Generator, the name of a shipped model, the path of a weights file, or None for
-            `aotgan.models.weights.DEFAULT_MODEL`.
+            `aotgan.models.weights.DEFAULT_MODEL`. Or a filling that learns nothing, which in a
+            deep hole may do better: "smooth", "telea", "navier-stokes" (OpenCV's, on 8-bit levels).
         grow: px by which the hole grows first, in all directions: masks that end at an object's
             edge leave a rim of it. What follows speaks of the grown hole.
         feather: width in px of a band of known pixels around the hole in which the fill fades out;
@@ -132,18 +144,18 @@ def inpaint(
             that is not finite.
 
     Warns:
-        UserWarning: a mask without a hole, or with so much that it may be inverted; as `LeftOut` of
-            `aotgan.apply.metadata`, what of a file is broken or beyond a single picture.
+        UserWarning: a mask without a hole, or with so much that it may be inverted; as `DeepHole`
+            of `aotgan.apply.coarse`, a hole deeper than the network has learnt to fill; as
+            `LeftOut` of `aotgan.apply.metadata`, what of a file is broken or beyond one picture.
     """
     check_options(grow, feather, context, precision, levels, hole)
     pictures, restore = read_pictures(image)
     masks = _masks(mask, pictures, hole)
-    generator = _network(model, device, precision)
-    plans = [
-        _plan(picture, grow_mask(marked, grow), generator, feather, context, levels)
-        for picture, marked in zip(pictures, masks, strict=True)
-    ]
-    total, done = sum(plan.parts for plan in plans) * stages(generator), 0
+    network = _network(model, device, precision)
+    plans = []
+    for picture, marked in zip(pictures, masks, strict=True):
+        plans.append(_plan(picture, grow_mask(marked, grow), network, feather, context, levels))
+    total, done = sum(plan.parts for plan in plans) * stages(network), 0
 
     def step() -> None:
         nonlocal done
@@ -151,11 +163,10 @@ def inpaint(
         if on_progress is not None:
             on_progress(done, total)
 
-    kind = next(generator.parameters())
     half = getattr(torch, precision) if precision in ("bfloat16", "float16") else None
-    with torch.autocast(kind.device.type, dtype=half, enabled=half is not None):
+    with torch.autocast(network.device.type, dtype=half, enabled=half is not None):
         for plan in plans:
-            _run(plan, generator, step)
+            _run(plan, network, step)
     return restore([plan.picture.filled for plan in plans])
 
 
@@ -195,33 +206,39 @@ def _masks(mask: Any, pictures: list[Picture], hole: str) -> list[NDArray[np.boo
     return [read_mask(mask, first.size, hole, False, first.shown)] * len(pictures)
 
 
-def _network(model: Generator | str | Path | None, device: str, precision: str) -> Generator:
+def _network(model: Inpainter | str | Path | None, device: str, precision: str) -> Inpainter:
     """The network on the device and with the type of weights that were asked for."""
-    if isinstance(model, Generator):
-        generator = model
-        place = next(model.parameters()).device
-        place = place if device == "auto" else torch.device(find_device(device))
+    network: Inpainter
+    if isinstance(model, Generator) or _learns_nothing(model):
+        network = model
+        place = model.device if device == "auto" else torch.device(find_device(device))
     elif model is None or isinstance(model, str | Path):
         place = torch.device(find_device(device))
-        generator = load_generator(model, place)
+        network = load_filling(model, place)
     else:
         raise InputError(
             f"a model of type {type(model).__name__} was given; expected a Generator, the name of "
-            "a shipped model or the path of a weights file."
+            "a shipped model or of a classical filling, or the path of a weights file."
         )
-    own = next(generator.parameters())
+    if not isinstance(network, Generator):
+        return network
+    own = next(network.parameters())
     dtype = getattr(torch, precision) if precision in ("float32", "float64") else own.dtype
     if place.type == "mps" and dtype == torch.float64:
         raise InputError('device=mps knows no float64: choose precision="float32", or the cpu.')
     if (place.type, dtype) == (own.device.type, own.dtype):
-        return generator
-    return copy.deepcopy(generator).to(place, dtype)  # the caller's network stays as it is
+        return network
+    return copy.deepcopy(network).to(place, dtype)  # the caller's network stays as it is
+
+
+def _learns_nothing(model: Any) -> TypeGuard[Inpainter]:
+    return isinstance(model, Inpainter) and split_config(model.config)[0] in CLASSICAL
 
 
 def _plan(
     picture: Picture,
     hole: NDArray[np.bool_],
-    generator: Generator,
+    model: Inpainter,
     feather: float,
     context: int | None,
     levels: int | None,
@@ -230,14 +247,36 @@ def _plan(
     if not hole.any():
         warnings.warn("the mask has no hole: nothing is filled.", stacklevel=3)
         return Plan(picture, hole, hole, [], None)
-    if levels is None:
-        levels = levels_of(hole) if generator.fill == SURFACE else 0
-    elif levels and generator.fill != SURFACE:
+    refines = isinstance(model, Generator) and model.fill == SURFACE
+    if levels and not refines:
         raise InputError(
-            f"levels={levels}: this network knows erased pixels of {generator.fill}, and no "
-            "coarse fill. Leave it out, or give a model that corrects a surface."
+            f"levels={levels}: this model takes no coarse fill to go on from. Leave it out, or "
+            "give a network that corrects a surface."
         )
-    return _planned(picture, hole, generator, feather, context, int(levels))
+    if not isinstance(model, Generator):
+        return _classical(picture, hole, model, feather)
+    depth = depth_of(hole)
+    if levels is None:
+        levels = levels_of(depth) if refines else 0
+    if depth > DEEP_PX:
+        how = f"{2**levels} times as small first, then finer" if levels else "in one pass"
+        warnings.warn(
+            f"the hole is {depth:.0f} px deep, the network has learnt to fill {DEEP_PX:.0f} px: it "
+            f"is filled {how}, and may blur. The models smooth and telea may do better.",
+            DeepHole,
+            stacklevel=3,
+        )
+    return _planned(picture, hole, model, feather, context, int(levels))
+
+
+def _classical(picture: Picture, hole: NDArray[np.bool_], model: Inpainter, feather: float) -> Plan:
+    """All holes at once, with what around them decides their fill."""
+    weight = feather_mask(hole, feather) if feather else hole
+    height, width = picture.size
+    top, left, bottom, right = bounding_box(weight > 0)
+    around = (max(0, top - MARGIN_PX), max(0, left - MARGIN_PX))
+    window = (*around, min(height, bottom + MARGIN_PX), min(width, right + MARGIN_PX))
+    return Plan(picture, hole, weight, [Tile((top, left, bottom, right), window)], None)
 
 
 def _planned(
@@ -271,19 +310,19 @@ def _planned(
     return Plan(picture, hole, weight, tiles, cell, **smaller)
 
 
-def _run(plan: Plan, generator: Generator, step: Callable[[], None]) -> None:
+def _run(plan: Plan, model: Inpainter, step: Callable[[], None]) -> None:
     """Predicts all tiles of a picture and writes them into it."""
     guess = None
     if plan.coarse:
-        _run(plan.coarse, generator, step)
+        _run(plan.coarse, model, step)
         guess = enlarged(plan.coarse.picture, plan.box)
-    view, statistics = View(plan.picture, plan.hole, generator, guess), None
-    if plan.reduced is not None:
-        statistics = gate_statistics(generator, *view.reduced(plan.reduced), step)
+    view, statistics = View(plan.picture, plan.hole, model, guess), None
+    if plan.reduced is not None and isinstance(model, Generator):
+        statistics = gate_statistics(model, *view.reduced(plan.reduced), step)
     for tile in plan.tiles:
         top, left, _, _ = tile.window
         place = WindowPlace(top, left, *view.size)
-        prediction = predict(generator, *view.masked(tile.window), step, place, statistics)[0]
+        prediction = predict(model, *view.masked(tile.window), step, place, statistics)[0]
         y0, x0, y1, x1 = tile.target
         fill = prediction[:, y0 - top : y1 - top, x0 - left : x1 - left]
         plan.picture.paste(y0, x0, fill, plan.weight[y0:y1, x0:x1])

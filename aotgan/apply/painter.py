@@ -19,6 +19,7 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
+from aotgan.apply.defaults import FEATHER_PX, GROW_PX
 from aotgan.apply.inpaint import inpaint
 from aotgan.apply.painter_controls import Action, AnyModel, Controls
 from aotgan.apply.painter_files import (
@@ -112,8 +113,8 @@ class Painter(ipywidgets.VBox):
         self,
         image: Any,
         model: AnyModel = None,
-        grow: int = 0,
-        feather: int = 0,
+        grow: int = GROW_PX,
+        feather: int = FEATHER_PX,
     ):
         actions = {name: self._button(name) for name in ("fill", "cancel", "keep", "restart")}
         self.canvas = MaskCanvas()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aotgan.errors import InputError
 from aotgan.models.blocks import AOTBlock, GatedResidual, normalised_gate
 from aotgan.models.generator import Generator
+from aotgan.models.inpainter import Inpainter
 
 Tick = Callable[[], object]
 Statistics = list[tuple[Tensor, Tensor]]  # of each block: deviation and mean, (1, C, 1, 1) each
@@ -43,9 +44,9 @@ class WindowPlace:
         )
 
 
-def stages(generator: Generator) -> int:
+def stages(model: Inpainter) -> int:
     """How many times `predict` calls `step`, and `gate_statistics`."""
-    return len(generator.middle) + 2
+    return len(model.middle) + 2 if isinstance(model, Generator) else 1
 
 
 def looks_everywhere(generator: Generator) -> bool:
@@ -55,7 +56,7 @@ def looks_everywhere(generator: Generator) -> bool:
 
 @torch.inference_mode()
 def predict(
-    generator: Generator,
+    model: Inpainter,
     masked_image: Tensor,
     mask: Tensor,
     step: Tick,
@@ -67,7 +68,7 @@ def predict(
     Farther from the window's inner edges than the network's reach it is that of the whole image.
 
     Args:
-        generator: the network.
+        model: the network, or a classical filling, which the rest does not concern.
         masked_image: (1, 3, h, w) in [-1, 1], its hole already erased.
         mask: (1, 1, h, w) in {0, 1}, 1 = hole.
         step: called after each stage: encoder, blocks, decoder.
@@ -77,9 +78,12 @@ def predict(
     Raises:
         InputError: a prediction with NaN or infinite values.
     """
-    x = generator.encode(masked_image, mask)
+    if not isinstance(model, Generator):
+        step()
+        return model(masked_image, mask).clamp(-1, 1)
+    x = model.encode(masked_image, mask)
     step()
-    for i, block in enumerate(generator.middle):
+    for i, block in enumerate(model.middle):
         x = block(x) if statistics is None else _renewed(block, x, _logits(block, x), statistics[i])
         step()
 
@@ -87,7 +91,7 @@ def predict(
         # the window's place, counted in features as coarse as these
         return upsample_at(features, place.scaled(features.shape[2] / masked_image.shape[2]))
 
-    prediction = generator.decode(x, masked_image, double)
+    prediction = model.decode(x, masked_image, double)
     step()
     if not torch.isfinite(prediction).all():
         raise InputError(

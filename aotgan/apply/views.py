@@ -11,8 +11,8 @@ from torch import Tensor
 from aotgan.apply.coarse import Guess
 from aotgan.apply.crops import Extent, padded_size, reflected
 from aotgan.apply.pictures import Picture
-from aotgan.models.generator import STRIDE, Generator
-from aotgan.models.inpainter import SURFACE, erase
+from aotgan.models.generator import STRIDE
+from aotgan.models.inpainter import SURFACE, Inpainter, erase
 from aotgan.models.surface import LEVELS, SWEEPS, known_cells, pull, push, solved
 
 STRIP = 256  # rows of a large image that are reduced at a time
@@ -27,7 +27,7 @@ class View:
     Args:
         picture: the picture.
         hole: (H, W) bool.
-        generator: the network; its fill, and device and type of its weights.
+        model: the network; its fill and sides, and device and type of its weights.
         guess: what the hole shows in place of the fill.
 
     Attributes:
@@ -38,13 +38,13 @@ class View:
         self,
         picture: Picture,
         hole: NDArray[np.bool_],
-        generator: Generator,
+        model: Inpainter,
         guess: Guess | None = None,
     ):
         self.picture, self.hole, self.guess = picture, hole, guess
-        self.fill = generator.fill
-        self.kind = next(generator.parameters())
-        self.size = padded_size(picture.size, generator.min_side)
+        self.fill = model.fill
+        self.kind = next(model.parameters(), torch.empty(0, device="cpu"))
+        self.size = padded_size(picture.size, model.min_side, model.multiple)
 
     def masked(self, window: Extent) -> tuple[Tensor, Tensor]:
         """Returns masked image (1, 3, h, w) and mask (1, 1, h, w) of a window at multiples of 4."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aotgan.apply.defaults import FEATHER_PX, GROW_PX
 from aotgan.commands.options import Device, Model
 
 
@@ -23,10 +24,10 @@ def inpaint(
     ] = "white",
     grow: Annotated[
         float, typer.Option(min=0, help="Grow the holes by so many px, against rims.")
-    ] = 0,
+    ] = GROW_PX,
     feather: Annotated[
         float, typer.Option(min=0, help="Fade out over so many known px around a hole.")
-    ] = 0,
+    ] = FEATHER_PX,
     context: Annotated[
         int | None,
         typer.Option(

@@ -18,7 +18,10 @@ DataRoot = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Model = Annotated[
     str | None,
-    typer.Option(help="Weights file, or a shipped model.", show_default="the shipped default"),
+    typer.Option(
+        help="Weights file, a shipped model, or smooth, telea, navier-stokes, which learn nothing.",
+        show_default="the shipped default",
+    ),
 ]
 ModelArgument = Annotated[
     str | None,

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from aotgan.data.images import to_tensor, to_uint8
-from aotgan.models.inpainter import Inpainter
-from aotgan.models.surface import smooth_surface
+from aotgan.models.inpainter import SURFACE, Inpainter
 
 RADIUS_PX = 3  # a pixel is computed from known ones so near; the value of OpenCV's tutorial
 
@@ -21,7 +20,7 @@ class Classical(Inpainter):
     """A filling without parameters."""
 
     name: str  # in `aotgan.models.registry.CLASSICAL`
-    fill = 0.0
+    fill: float | str = 0.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,13 +33,17 @@ class Classical(Inpainter):
 
 
 class SmoothSurface(Classical):
-    """The known pixels, continued smoothly: see `aotgan.models.surface.smooth_surface`."""
+    """The known pixels, continued smoothly: see `aotgan.models.surface.smooth_surface`.
+
+    Erasing alone does that.
+    """
 
     name = "smooth"
+    fill = SURFACE
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
-        """Maps (B, 3, H, W) in [-1, 1] and (B, 1, H, W) to (B, 3, H, W) in [-1, 1]."""
-        return smooth_surface(masked_image, mask)
+        """Returns the masked image (B, 3, H, W) as it is; of the mask (B, 1, H, W) no more."""
+        return masked_image
 
 
 class OpenCV(Classical):

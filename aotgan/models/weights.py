@@ -134,6 +134,14 @@ def load_inpainter(path: str | Path | None = None, device: str | torch.device = 
         ) from error
 
 
+def load_filling(path: str | Path | None = None, device: str | torch.device = "cpu") -> Inpainter:
+    """Returns what `aotgan.inpaint` fills with: AOT-GAN's generator, or a classical filling.
+
+    Arguments and errors are those of `load_inpainter`; weights of another model are an InputError.
+    """
+    return load_inpainter(path) if path in CLASSICAL else load_generator(path, device)
+
+
 def read_metadata(path: str | Path | None = None) -> dict[str, str]:
     """Returns the facts stored with a weights file; arguments and errors as `load_generator`."""
     return _read(_resolve(path))[0]
@@ -274,7 +282,7 @@ def _resolve(path: str | Path | None) -> Path:
 
 def _instead_of(path: Path, names: list[str]) -> str:
     """A sentence, after a space, on what else may be meant by a path that is no file."""
-    choices = [*names, *(name.removeprefix(PREFIX) for name in names)]
+    choices = [*names, *(name.removeprefix(PREFIX) for name in names), *CLASSICAL]
     return _inside(path, f"*{ENDING}") or did_you_mean(path, choices)
 
 

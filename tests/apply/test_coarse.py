@@ -1,5 +1,7 @@
 """Deep holes are filled from coarse to fine, at any size as on a whole image."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from tolerances import DOUBLE_NET
 
 import aotgan
 from aotgan.apply import coarse, inpaint
-from aotgan.apply.coarse import DEEP_PX, levels_of
+from aotgan.apply.coarse import DEEP_PX, DeepHole, depth_of, levels_of
 from aotgan.data.masks import thick_mask
 from aotgan.errors import InputError
 from aotgan.models.coarse import complete_from_coarse
@@ -54,11 +56,12 @@ def test_depth_decides_and_a_shallow_hole_is_filled_in_one_pass(monkeypatch):
         return np.hypot(y, x) <= radius
 
     expected = {10: 0, DEEP_PX - 2: 0, DEEP_PX + 2: 1, 2 * DEEP_PX - 2: 1, 4 * DEEP_PX - 2: 2}
-    assert {radius: levels_of(disk(radius)) for radius in expected} == expected
-    assert levels_of(np.zeros((9, 9), bool)) == levels_of(np.ones((999, 999), bool)) == 0
+    assert {radius: levels_of(depth_of(disk(radius))) for radius in expected} == expected
+    assert depth_of(np.zeros((9, 9), bool)) == depth_of(np.ones((999, 999), bool)) == 0
+    assert levels_of(0) == 0
     half = np.zeros((200, 90), bool)
     half[:, 40:] = True
-    assert levels_of(half) == 1, "the image's border is not known"
+    assert levels_of(depth_of(half)) == 1, "the image's border is not known"
 
     image, boxes = case([])[0], [(20, 20, 80, 60)]
     generator = network()
@@ -101,6 +104,23 @@ def test_levels_that_cannot_be_are_refused(levels):
 
 
 def test_a_network_that_knows_no_surface_has_no_coarse_fill():
-    with pytest.raises(InputError, match=r"levels=1: this network knows erased pixels of 0\.0"):
+    with pytest.raises(InputError, match="levels=1: this model takes no coarse fill"):
         image = case([])[0]
         aotgan.inpaint(image, HOLES["inside"], network(fill=0.0, correction=False), levels=1)
+
+
+@pytest.mark.parametrize(
+    ("fill", "how"), [("surface", "2 times as small first"), (0.0, "in one pass")]
+)
+def test_a_hole_deeper_than_the_training_is_told_with_the_numbers(fill, how):
+    generator = network(fill=fill, correction=fill == "surface")
+    picture = np.zeros((140, 140, 3), np.uint8)
+    with pytest.warns(DeepHole) as told:
+        aotgan.inpaint(picture, [(20, 20, 120, 120)], generator)
+    [warning] = told
+    assert f"50 px deep, the network has learnt to fill {DEEP_PX:.0f} px" in str(warning.message)
+    assert how in str(warning.message) and warning.filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        aotgan.inpaint(picture, [(20, 20, 80, 80)], generator)
+        aotgan.inpaint(picture, [(20, 20, 120, 120)], "smooth")

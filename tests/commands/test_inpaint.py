@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from aotgan.apply.inpaint import inpaint
 from aotgan.models.generator import Generator
 from aotgan.models.weights import save_generator
 
@@ -28,6 +29,23 @@ def place(tmp_path, monkeypatch):
     torch.manual_seed(1)
     save_generator(Generator(width=2, blocks=1, rates=(1,)), tmp_path / "g.safetensors")
     return tmp_path
+
+
+def test_classical_fillings_have_names_and_deep_holes_a_note(place, aotgan):
+    picture = np.random.default_rng(0).integers(0, 256, (120, 240, 3), dtype=np.uint8)
+    Image.fromarray(picture).save("deep.png")
+    hole = np.zeros((120, 240), bool)
+    hole[10:110, 10:130] = True
+    Image.fromarray(hole).save("hole.png")
+    status, out, said = aotgan("inpaint deep.png hole.png n.png --model g.safetensors")
+    assert status == 0 and "1 filled" in out
+    assert "note: deep.png: the hole is 50 px deep, the network has learnt to fill 32 px" in said
+    for name in ("smooth", "telea", "navier-stokes"):
+        assert aotgan(f"inpaint deep.png hole.png {name}.png --model {name}")[::2] == (0, "")
+        expected = inpaint(picture, hole, name)
+        assert np.array_equal(Image.open(f"{name}.png"), expected)
+    status, _, said = aotgan("inpaint deep.png hole.png o.png --model smoth")
+    assert status == 2 and "Did you mean 'smooth'?" in said
 
 
 FOLDERS = "inpaint photos masks out --model g.safetensors --device cpu --workers 1"
