@@ -20,11 +20,12 @@ from aotgan.data.catalogue import load
 from aotgan.data.images import load_square
 from aotgan.metrics.pixel import l1_hole
 from aotgan.models.generator import Generator
-from aotgan.reproduce.edits import Mask, Picture
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
     DEMO,
     SHIPPED_DEMO,
+    Mask,
+    Picture,
     fill_all,
     intervals,
     write_result,

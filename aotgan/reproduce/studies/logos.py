@@ -23,12 +23,14 @@ from aotgan.errors import InputError
 from aotgan.metrics.pixel import WINDOW, measure
 from aotgan.models.classical import SmoothSurface
 from aotgan.models.generator import STRIDE, Generator
-from aotgan.reproduce.edits import Box, Mask, Picture
 from aotgan.reproduce.figures.style import fill_bytes
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
     DEMO,
     SHIPPED_DEMO,
+    Box,
+    Mask,
+    Picture,
     finished_weights,
     intervals,
     write_result,

@@ -18,11 +18,12 @@ from aotgan.data.manifest import Manifest, make_manifest
 from aotgan.data.mask_files import fit_mask
 from aotgan.metrics.pixel import psnr
 from aotgan.models.generator import Generator
-from aotgan.reproduce.edits import Mask, Picture
 from aotgan.reproduce.runs.experiments import ABLATION_BINS
 from aotgan.reproduce.runs.outputs import RATES
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
+    Mask,
+    Picture,
     fill_all,
     finished_weights,
     intervals,

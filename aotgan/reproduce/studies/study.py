@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from aotgan.data.images import to_tensor, to_uint8
 from aotgan.errors import InputError
@@ -21,12 +22,15 @@ from aotgan.metrics.intervals import interval
 from aotgan.models.generator import Generator
 from aotgan.models.weights import SHIPPED, load_generator
 from aotgan.reproduce.collect import finished_runs
-from aotgan.reproduce.edits import Mask, Picture
 from aotgan.reproduce.runs.record import Record, environment
 from aotgan.reproduce.runs.run import RECORD, run_directory
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
 
 DEMO = "aotgan-demo"
+
+Picture = NDArray[np.uint8]  # (H, W, 3)
+Mask = NDArray[np.bool_]  # (H, W), True = hole
+Box = tuple[int, int, int, int]  # left, top, width, height in px, as `box_mask` takes them
 
 
 @dataclass(frozen=True)
