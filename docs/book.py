@@ -68,18 +68,16 @@ class Modules(SphinxDirective):
 def describe_pictures() -> None:
     """Makes myst-nb read the alternative text of a picture in an output's metadata.
 
-    It is where `IPython.display.Image(alt=...)` writes and nbconvert reads it. Renderers of one's
-    own come to myst-nb by an entry point of an installed package alone, hence the replacement.
+    It is where `IPython.display.Image(alt=...)` writes and nbconvert reads it, and that each
+    picture has one is seen to by tools/check_notebooks.py. Renderers of one's own come to myst-nb
+    by an entry point of an installed package alone, hence the replacement.
     """
     render_image = NbElementRenderer.render_image
 
     def render_described(self: NbElementRenderer, data: MimeData) -> list[Any]:
         images = render_image(self, data)
-        described = data.output_metadata.get(data.mime_type, {}).get("alt")
         for image in images:
-            image.setdefault(
-                "alt", described or f"Output of cell {data.cell_index} of the notebook"
-            )
+            image["alt"] = data.output_metadata[data.mime_type]["alt"]
         return images
 
     NbElementRenderer.render_image = render_described  # type: ignore[method-assign]

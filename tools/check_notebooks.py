@@ -124,6 +124,9 @@ def _cell_problems(cell: dict[str, Any], public_names: frozenset[str]) -> Iterat
             yield "stderr output (a warning that readers would see)"
         if found := ABSOLUTE_PATH.search(_output_text(output)):
             yield f"absolute path {found[0]}... in its output"
+        for kind in output.get("data", {}):
+            if kind.startswith("image/") and not _description(output, kind):
+                yield "a picture without a text that says what it shows: `figure.described(...)`"
 
 
 def _redefinitions(source: str, public_names: frozenset[str]) -> Iterator[str]:
@@ -149,6 +152,11 @@ def _output_text(output: dict[str, Any]) -> str:
         if not kind.startswith("image/") or kind == "image/svg+xml":
             texts.append(_text(data) if isinstance(data, str | list) else json.dumps(data))
     return BASE64.sub("", "\n".join(texts))
+
+
+def _description(output: dict[str, Any], kind: str) -> str:
+    """The alternative text of a picture, where `IPython.display.Image` and nbconvert have it."""
+    return str(output["metadata"].get(kind, {}).get("alt", "")).strip()
 
 
 def _is_parameters(cell: dict[str, Any]) -> bool:

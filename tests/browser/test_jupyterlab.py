@@ -34,6 +34,10 @@ PATIENCE = 180_000  # ms; a kernel that imports PyTorch on a busy machine takes 
 REACH = 5  # px: the notebook's grow and feather
 NEWS = "@jupyterlab/apputils-extension:announcements"  # its question would lie over the painter
 AFTER = "hole = painter.mask"  # first line of the cell after the painter's
+SHOWN = (
+    "The painter: rows of tools, a cat's face, a dividing line on it with a fill to its right, and "
+    "buttons for model, grow, feather and fill"
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -131,9 +135,8 @@ def store(png, after):
     notebook = nbformat.read(NOTEBOOK, 4)
     (cell,) = [cell for cell in notebook.cells if cell.source.endswith("\npainter")]
     data = {"image/jpeg": base64.b64encode(buffer.getvalue()).decode(), "text/plain": "Painter"}
-    cell.outputs = [
-        nbformat.v4.new_output("execute_result", data, execution_count=cell.execution_count)
-    ]
+    about = {"execution_count": cell.execution_count, "metadata": {"image/jpeg": {"alt": SHOWN}}}
+    cell.outputs = [nbformat.v4.new_output("execute_result", data, **about)]
     (cell,) = [cell for cell in notebook.cells if cell.source.startswith(AFTER)]
     for output in after:
         if "execution_count" in output:

@@ -34,8 +34,9 @@ def stream(text, name="stdout"):
     return {"output_type": "stream", "name": name, "text": [text]}
 
 
-def display(kind, data):
-    return {"output_type": "display_data", "data": {kind: data}, "metadata": {}}
+def display(kind, data, alt="what it shows"):
+    metadata = {kind: {"alt": alt}} if kind.startswith("image/") else {}
+    return {"output_type": "display_data", "data": {kind: data}, "metadata": metadata}
 
 
 ADDRESS = "/".join(("https://example.org", "home", "page"))  # of no machine's folder
@@ -110,6 +111,11 @@ UNFIT = {
     "warning": (last_output(stream("UserWarning: old", "stderr")), "stderr output"),
     "path in output": (last_output(stream(f"wrote {SOMEWHERE}")), "in its output"),
     "path in result": (last_output(display("text/html", [f"<b>{SOMEWHERE}</b>"])), "in its output"),
+    "silent picture": (last_output(display("image/png", "A", alt=" ")), "picture without a text"),
+    "picture of old": (
+        last_output(display("image/jpeg", "A") | {"metadata": {}}),
+        "picture without a text",
+    ),
     "path in source": (last_source(f"open('{SOMEWHERE}')"), "in its source"),
     "windows path": (last_source(f"path = r'{WINDOWS}'"), "in its source"),
     "path in text": (lambda n, c: c[0].update(source=f"in {SOMEWHERE}"), "cell 0: absolute path"),
