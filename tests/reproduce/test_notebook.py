@@ -1,6 +1,11 @@
 """Notebooks run with checked parameters, leave whole files, and say clearly what went wrong."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import pytest
@@ -24,6 +29,7 @@ DECLARED = {
     "names": ["a"],
     "limit": None,
 }
+DIED = "the kernel died (out of memory?)"
 CELL = "\n".join(f"{name} = {value!r}" for name, value in DECLARED.items())
 
 
@@ -202,11 +208,75 @@ def test_bad_input_inside_a_notebook_stays_an_input_error(write_notebook, tmp_pa
 
 
 @pytest.mark.notebook
-def test_a_dead_or_slow_kernel_is_reported(write_notebook, tmp_path):
+def test_a_dead_or_slow_kernel_is_reported_in_its_cell(write_notebook, tmp_path):
     pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    dies = write_notebook("import os\nos._exit(1)", "'never run'")
     with pytest.raises(NotebookError, match="the kernel died"):
-        run_notebook(write_notebook("import os\nos._exit(1)"), tmp_path / "done.ipynb")
+        run_notebook(dies, tmp_path / "done.ipynb")
+    assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("NotebookError", DIED)], []]
     slow = write_notebook("import time\ntime.sleep(60)")
+    late = ("NotebookError", "a cell took more than 0.02 minutes")
     with pytest.raises(NotebookError, match="took more than"):
-        run_notebook(slow, tmp_path / "done.ipynb", cell_minutes=1 / 60)
+        run_notebook(slow, tmp_path / "done.ipynb", cell_minutes=0.02)
+    assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("KeyboardInterrupt", ""), late]]
     assert not (tmp_path / "done.ipynb").exists()
+
+
+def errors(path):
+    """Name and words of the errors in each cell of an executed copy."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [
+        [(out.ename, out.evalue) for out in cell.outputs if out.output_type == "error"]
+        for cell in cells
+    ]
+
+
+STARTS = """
+import os, subprocess, sys
+from pathlib import Path
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+Path("new").write_text(f"{os.getpid()} {os.getpgrp()}")
+Path("new").rename("pids")
+import time
+time.sleep(300)
+"""
+
+
+@pytest.mark.notebook
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("killed", "number"),
+    [("kernel", signal.SIGKILL), ("run", signal.SIGKILL), ("run", signal.SIGTERM)],
+)
+def test_nothing_outlives_a_killed_kernel_or_run(write_notebook, tmp_path, killed, number):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    source = write_notebook(STARTS)
+    command = [sys.executable, "-m", "aotgan.cli", "notebook", str(source), "done.ipynb"]
+    with open(tmp_path / "log", "w") as log:
+        job = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        wait_until((tmp_path / "pids").exists)
+        kernel, group = map(int, (tmp_path / "pids").read_text().split())
+        os.kill(kernel if killed == "kernel" else job.pid, number)
+        assert job.wait(60) == (1 if killed == "kernel" else -number)
+        wait_until(lambda: not alive(group))
+    finally:
+        job.kill()
+    if killed == "kernel":
+        assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("NotebookError", DIED)]]
+
+
+def wait_until(done):
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def alive(group):
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -9,6 +9,7 @@ leaves the paths of the machine in its result.
 import ast
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ TAG = "parameters"
 KERNEL = "python3"
 # Else the kernel warns of talking to this machine by TCP, and reports its own shutdown as an error.
 QUIET = ["--IPKernelApp.log_level=50"]
+KERNEL_GROUP = Path(__file__).with_name("kernel_group.py")
 PROGRESS = "step "  # how aotgan.training.log.Progress starts its lines
 DEVICES = ("auto", "cpu", "cuda", "mps")
 SCALARS = (bool, int, float, str)
@@ -65,7 +67,8 @@ def run_notebook(
     Args:
         source: the notebook; its second cell, tagged "parameters", assigns the defaults.
         destination: the executed copy, which appears only when every cell has run. Until then,
-            and after an error, the copy is `<name>.unfinished.ipynb` beside it.
+            and after an error, the copy is `<name>.unfinished.ipynb` beside it; the cell that
+            stopped the run says why.
         parameters: new values by name, of the defaults' types.
         cwd: working directory of the kernel; the current one by default. Relative paths among the
             parameters count from there.
@@ -210,6 +213,7 @@ def _execute(
             draft,
             parameters=parameters,
             kernel_name=KERNEL,
+            kernel_manager_class=_kernel_manager(),
             extra_arguments=QUIET,
             progress_bar=False,
             stdout_file=None if echo is None else _Lines(label, echo),
@@ -220,10 +224,22 @@ def _execute(
         where = "" if error.ename == "InputError" else f"cell In [{error.exec_count}] raised "
         return f"{where}{error.ename}: {error.evalue}"
     except CellTimeoutError:
-        return f"a cell took more than {cell_minutes} minutes"
+        return _said_in_cell(draft, f"a cell took more than {cell_minutes} minutes")
     except DeadKernelError:
-        return "the kernel died (out of memory?)"
+        return _said_in_cell(draft, "the kernel died (out of memory?)")
     return None
+
+
+def _kernel_manager() -> type:
+    """Jupyter's, of kernels that leave no process behind, however they or this process end."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    class Manager(AsyncKernelManager):
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            command = super().format_kernel_cmd(extra_arguments)
+            return [sys.executable, str(KERNEL_GROUP), *command] if os.name == "posix" else command
+
+    return Manager
 
 
 class _Lines:
@@ -244,6 +260,16 @@ class _Lines:
     def flush(self) -> None:
         """Lets the terminal show what is there."""
         sys.stdout.flush()
+
+
+def _said_in_cell(draft: Path, problem: str) -> str:
+    """Puts what stopped a kernel from outside where errors stand, in the cell that ran."""
+    notebook = json.loads(draft.read_text("utf-8"))
+    started = [c for c in notebook["cells"] if c["metadata"]["papermill"]["start_time"] is not None]
+    error = {"ename": NotebookError.__name__, "evalue": problem, "traceback": [problem]}
+    started[-1]["outputs"].append({"output_type": "error", **error})
+    write_atomically(draft, json.dumps(notebook))
+    return problem
 
 
 def _without_traces(draft: Path, source: Path) -> str:
