@@ -33,7 +33,7 @@ offline: `aotgan.inpaint(photo, mask, model="{short}")`, or
 | their source | {source} |
 | their terms | {licence} |
 | terms of these weights | {terms} |
-| images seen | {seen:,} in {steps:,} steps of {batch}: {passes:.1f} passes over the photographs |
+| images seen | {seen:,} in {steps:,} steps of {batch}: {passes:.1f} passes over them{planned} |
 | training | {sizes}, {hours:.1f} hours on {device}, seed {seed}{restarts} |
 | losses | objective "{objective}"; feature network {features} |
 | network | {network} |
@@ -88,7 +88,8 @@ def model_card(
         steps=record.steps,
         batch=config["optim"]["batch_size"],
         passes=record.images_seen / record.data["images"],
-        sizes=_sizes(config["data"]),
+        planned=_planned(record),
+        sizes=_sizes(record),
         hours=record.train_seconds / 3600,
         device=record.environment["device"],
         seed=record.seed,
@@ -114,9 +115,23 @@ def terms_of(record: Record) -> str:
     return f"as the photographs': {entry.licence}" if entry else "as the user's photographs"
 
 
-def _sizes(data: Mapping[str, Any]) -> str:
+def _planned(record: Record) -> str:
+    """How long the training was to be, where it ended before."""
+    return f"; stopped before {record.config['steps']:,} steps" if _done(record) < 1 else ""
+
+
+def _done(record: Record) -> float:
+    return record.steps / record.config["steps"]
+
+
+def _sizes(record: Record) -> str:
     """The sides of the images, in the order in which they were seen."""
-    sides = [int(side) for _, side in data.get("stages", ())] or [data["size_px"]]
+    data = record.config["data"]
+    stages = data.get("stages", ())
+    # a stage begins where the one before it ends
+    starts = [0.0, *(end for end, _ in stages)]
+    begun = zip((start < _done(record) for start in starts), stages, strict=False)
+    sides = [int(side) for seen, (_, side) in begun if seen] or [data["size_px"]]
     return f"images of {', then '.join(map(str, dict.fromkeys(sides)))} px"
 
 

@@ -183,6 +183,19 @@ def test_other_photographs_are_noticed(scenes, package):
         ship(scenes, package, progress=False)
 
 
+def test_a_training_that_was_stopped_says_so_and_which_sizes_it_saw(scenes, package):
+    record = json.loads((scenes / "record.json").read_text())
+    sides = [16, 32, 40]
+    record["config"]["data"]["stages"] = list(zip([0.6, 0.88, 1], sides, strict=True))
+    for steps, seen, stopped in ((16, sides, False), (10, sides[:2], True), (8, sides[:1], True)):
+        record["steps"], record["images_seen"] = steps, 2 * steps
+        (scenes / "record.json").write_text(json.dumps(record))
+        card = ship(scenes, package, replaces=True, progress=False)[1].read_text()
+        assert f"images of {', then '.join(map(str, seen))} px" in card
+        assert ("stopped before 16 steps" in card) == stopped
+        assert f"{2 * steps} in {steps} steps" in card
+
+
 def test_a_folder_of_photographs_is_named(photographs, tmp_path, package):
     run("aotgan-scenes", "tiny", 0, str(photographs), tmp_path / "runs", options=QUICK, steps=2)
     directory = tmp_path / "runs/tiny/aotgan-scenes/seed0"
