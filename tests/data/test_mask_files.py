@@ -276,3 +276,16 @@ def test_masks_of_a_set_are_turned_upright_as_its_photographs_are(small, tmp_pat
 def test_boxes_need_the_size_of_their_image():
     with pytest.raises(InputError, match=r"give size=\(height, width\)"):
         read_mask([(3, 2, 9, 5)])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_colour_that_stands_for_transparency_is_transparent(mode):
+    hole = np.zeros((24, 32), bool)
+    hole[5:9, 3:20] = True
+    picture = np.random.default_rng(0).integers(10, 255, (24, 32, 3), dtype=np.uint8)
+    key = {"RGB": (1, 2, 3), "L": 4}[mode]
+    mask = Image.fromarray(picture).convert(mode)
+    mask.paste(key, (3, 5, 20, 9))
+    mask.info["transparency"] = key
+    assert np.array_equal(read_mask(mask, hole="transparent", strict=False), hole)
+    assert np.array_equal(read_mask(mask, hole="painted", strict=False), ~hole)

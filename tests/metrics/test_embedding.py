@@ -123,10 +123,12 @@ def test_inception_without_a_network_names_the_file_and_the_way_out(tmp_path, mo
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    (tmp_path / "checkpoints").mkdir()  # of other networks
     with pytest.raises(InputError) as caught:
         Embedding("inception")
     message = str(caught.value)
     assert "features='efficientnet-lite0'" in message and "not FID" in message
+    assert "no route to host" in message
     assert str(tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth") in message
 
 
