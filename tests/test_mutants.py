@@ -72,5 +72,5 @@ def test_a_mutant_survives_where_its_tests_pass(monkeypatch, code, alive):
         return mutants.subprocess.CompletedProcess(words, code)
 
     monkeypatch.setattr(mutants.subprocess, "run", run)
-    assert mutants.survives(mutant, "tests/losses") == alive
-    assert ran == [mutants.mutated(mutant)] * (1 + alive)
+    assert mutants.survives(mutant, ("tests/losses", "tests/field")) == alive
+    assert ran == [mutants.mutated(mutant)] * (1 + 2 * alive)

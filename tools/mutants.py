@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +27,10 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {  # modules, and the tests that have to notice
-    "aotgan/losses/*.py": "tests/losses",
-    "aotgan/metrics/*.py": "tests/metrics",
-    "aotgan/data/mask*.py": "tests/data",
-    "aotgan/apply/[chip]*.py": "tests/apply",
+    "aotgan/losses/*.py": ("tests/losses",),
+    "aotgan/metrics/*.py": ("tests/metrics",),
+    "aotgan/data/mask*.py": ("tests/data",),
+    "aotgan/apply/[chip]*.py": ("tests/apply", "tests/field"),
 }
 NOT_ARITHMETIC = "painter"  # views and controls; a browser tests them
 EQUIVALENT = Path(__file__).with_suffix(".toml")
@@ -160,13 +160,14 @@ def mutated(mutant: Mutant) -> str:
     return ast.unparse(tree)
 
 
-def survives(mutant: Mutant, tests: str) -> bool:
+def survives(mutant: Mutant, tests: Sequence[str]) -> bool:
     """Runs the tests on a copy of the package with one changed place; whether they pass."""
-    own = ROOT / tests / f"test_{Path(mutant.module).stem}.py"  # the likeliest to fail, and soon
+    folders = [ROOT / name for name in tests]
+    own = folders[0] / f"test_{Path(mutant.module).stem}.py"  # the likeliest to fail, and soon
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "aotgan", Path(folder) / "aotgan", ignore=_caches)
         (Path(folder) / mutant.module).write_text(mutated(mutant))
-        return (not own.exists() or _pass(own, folder)) and _pass(ROOT / tests, folder)
+        return all(_pass(place, folder) for place in [own] * own.exists() + folders)
 
 
 def _pass(tests: Path, folder: str) -> bool:
@@ -188,7 +189,7 @@ def _pass(tests: Path, folder: str) -> bool:
 _caches = shutil.ignore_patterns("__pycache__")
 
 
-def draw(count: int, seed: int, only: str) -> list[tuple[Mutant, str]]:
+def draw(count: int, seed: int, only: str) -> list[tuple[Mutant, tuple[str, ...]]]:
     """Draws mutants with the folders of their tests, without those that are known as equivalent."""
     known = {
         (entry["module"], entry["before"], entry["after"])
@@ -217,7 +218,7 @@ def main() -> int:
     drawn = draw(options.n, options.seed, options.only)
     with ThreadPoolExecutor(options.jobs) as pool, tqdm(total=len(drawn), unit="mutant") as bar:
 
-        def alive(case: tuple[Mutant, str]) -> bool:
+        def alive(case: tuple[Mutant, tuple[str, ...]]) -> bool:
             outcome = survives(*case)
             if outcome:
                 bar.write(f"survived: {case[0]}")

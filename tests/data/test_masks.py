@@ -164,6 +164,7 @@ def test_boxes_are_left_top_width_height():
     expected[1:3, 3:8] = True
     expected[8:, 18:] = True
     assert np.array_equal(mask, expected)
+    assert box_mask(10, 20, [(19, 9, 1, 1)]).sum() == 1
     for box in [(0, 0, 0, 5), (20, 0, 2, 2), (-5, 0, 5, 2)]:
         with pytest.raises(InputError, match="no area"):
             box_mask(10, 20, [box])

@@ -222,3 +222,8 @@ def test_ssim_is_not_slower_than_scikit_image():
     ours = seconds(lambda: pixel.ssim(x, z))
     theirs = seconds(lambda: structural_similarity(x, z, channel_axis=-1, data_range=255))
     assert ours < theirs
+
+
+def test_shown_numbers_are_in_the_unit_of_their_title():
+    for metric in pixel.METRICS:
+        assert metric.factor == (100 if "(1e-2)" in metric.title else 1), metric.key
