@@ -5,6 +5,7 @@ const HOLE = 0x80005ed5; // #D55E00, half opaque: bytes alpha, blue, green, red
 const EDGE = 0xff003a9e;
 const MOST_SCALE = 40;
 const FIT_SCALE = 4; // small pictures are enlarged this far
+const CROSS = 9; // CSS px, an arm of what shows where keys draw
 const REACH = 40; // CSS px of the picture that moving it away leaves in sight
 
 const between = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -15,7 +16,7 @@ class Canvas {
     this.context = this.canvas.getContext("2d");
     this.shade = make("canvas");
     this.pointers = new Map();
-    this.comparing = false;
+    this.view = "mask";
     this.split = 0.5;
     this.stop = new AbortController();
     this.on(this.canvas, "pointerdown", (event) => this.down(event));
@@ -89,6 +90,10 @@ class Canvas {
     return { x: (css.x - this.x) / this.scale, y: (css.y - this.y) / this.scale };
   }
 
+  onCanvas(point) {
+    return { x: this.x + point.x * this.scale, y: this.y + point.y * this.scale };
+  }
+
   // --- pointers: mouse, pen and touch alike; a second finger moves and zooms instead of drawing
 
   down(event) {
@@ -96,6 +101,8 @@ class Canvas {
     if (!this.mask) return;
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId); // strokes go on outside the canvas
+    if (this.keyed && this.gesture) this.abandon();
+    this.keyed = null;
     const css = this.css(event);
     this.pointers.set(event.pointerId, css);
     if (this.pointers.size > 1) {
@@ -103,6 +110,7 @@ class Canvas {
       this.gesture = { kind: "pinch" };
     } else {
       this.gesture = this.gestureOf(event, this.point(css));
+      if (this.gesture?.points) this.look("mask");
       this.extend([this.point(css)]);
     }
   }
@@ -111,7 +119,7 @@ class Canvas {
     const eraser = event.pointerType === "pen" && event.button === 5;
     if (event.button === 1 || this.tool === "pan" || this.space) return { kind: "pan" };
     if (event.button !== 0 && !eraser) return null;
-    if (this.comparing) return { kind: "split" };
+    if (this.view === "compare") return { kind: "split" };
     const kind = this.tool === "erase" ? "brush" : this.tool;
     const value = eraser || event.shiftKey || this.tool === "erase" ? 0 : 1;
     return { kind, value, points: [point] };
@@ -152,13 +160,18 @@ class Canvas {
   }
 
   up(event, keep) {
-    const { gesture, mask } = this;
+    const { gesture } = this;
     this.pointers.delete(event.pointerId);
     if (!gesture) return;
     if (gesture.kind === "pinch" && this.pointers.size) return;
     this.gesture = null;
     if (!gesture.points) return;
     if (!keep) return this.abandon();
+    this.finish(gesture);
+  }
+
+  finish(gesture) {
+    const { mask } = this;
     if (gesture.kind === "box") mask.box(gesture.points[0], gesture.points.at(-1), gesture.value);
     if (gesture.kind === "lasso") mask.polygon(gesture.points, gesture.value);
     if (mask.commit()) this.changed();
@@ -182,6 +195,35 @@ class Canvas {
     this.zoom(Math.exp(-between(event.deltaY, -50, 50) / 100), this.css(event));
   }
 
+  // --- keys: a place that arrows move, and strokes that begin and end there
+
+  moveByKeys(dx, dy) {
+    const { canvas, mask } = this;
+    const middle = { x: canvas.clientWidth / 2, y: canvas.clientHeight / 2 };
+    const { x, y } = this.keyed ?? this.point(middle);
+    const centre = (place, size) => between(Math.floor(place) + 0.5, 0.5, size - 0.5);
+    this.keyed = { x: centre(x + dx, mask.width), y: centre(y + dy, mask.height) };
+    const css = this.onCanvas(this.keyed);
+    const back = (place, room) => between(place, 0, room) - place; // into sight
+    const [right, down] = [back(css.x, canvas.clientWidth), back(css.y, canvas.clientHeight)];
+    if (right || down) this.place(this.x + right, this.y + down);
+    this.extend([this.keyed]);
+    this.show();
+  }
+
+  drawByKeys() {
+    const { gesture, tool } = this;
+    if (tool === "pan" || this.view === "compare" || this.pointers.size) return;
+    if (!this.keyed) this.moveByKeys(0, 0);
+    if (gesture) {
+      this.gesture = null;
+      return this.finish(gesture);
+    }
+    this.look("mask");
+    this.gesture = this.gestureOf({ button: 0 }, this.keyed);
+    this.extend([this.keyed]);
+  }
+
   // --- drawing, once a frame at most
 
   draw() {
@@ -200,7 +242,7 @@ class Canvas {
     context.setTransform(...place);
     context.imageSmoothingEnabled = scale * ratio < 3;
     if (this.photo) context.drawImage(this.photo, 0, 0, mask.width, mask.height);
-    if (this.comparing && this.after) return this.paintAfter();
+    if (this.view !== "mask" && this.after) return this.paintAfter();
     context.setTransform(1, 0, 0, 1, 0, 0);
     this.paintMask(ratio);
     context.setTransform(...place);
@@ -209,13 +251,14 @@ class Canvas {
 
   paintAfter() {
     const { context, mask } = this;
-    const x = this.split * mask.width;
+    const x = this.view === "compare" ? this.split * mask.width : 0;
     context.save();
     context.beginPath();
     context.rect(x, 0, mask.width - x, mask.height);
     context.clip();
     context.drawImage(this.after, 0, 0, mask.width, mask.height);
     context.restore();
+    if (this.view !== "compare") return;
     this.trace(() => {
       context.moveTo(x, 0);
       context.lineTo(x, mask.height);
@@ -246,7 +289,9 @@ class Canvas {
   }
 
   paintGesture() {
-    const { context, gesture, pointed } = this;
+    const { context, gesture } = this;
+    const keyed = this.keyed && this.onCanvas(this.keyed);
+    const pointed = keyed ?? this.pointed;
     if (gesture?.kind === "box") {
       const [a, b] = [gesture.points[0], gesture.points.at(-1)];
       this.trace(() => context.rect(a.x, a.y, b.x - a.x, b.y - a.y));
@@ -258,6 +303,14 @@ class Canvas {
       const centre = this.point(pointed);
       this.trace(() => context.arc(centre.x, centre.y, this.bar.diameter / 2, 0, 2 * Math.PI));
     }
+    if (keyed) this.trace(() => this.cross(this.keyed, CROSS / this.scale));
+  }
+
+  cross({ x, y }, arm) {
+    this.context.moveTo(x - arm, y);
+    this.context.lineTo(x + arm, y);
+    this.context.moveTo(x, y - arm);
+    this.context.lineTo(x, y + arm);
   }
 
   // A line that shows on any photograph: white within black, of one width at any zoom.

@@ -3,6 +3,9 @@
 const ANSWER_MS = 6000; // a kernel that is silent for longer is busy or gone
 const ZOOM_STEP = Math.SQRT2;
 const BRUSH_STEP = 1.25;
+const DIVIDER_STEP = 0.05; // of the picture's width
+const KEY_STEP = 12; // CSS px that an arrow key moves
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const THUMB = 16; // CSS px, of a slider
 const CHUNK = 1 << 20; // bytes a message; Jupyter's servers refuse more than 10 MB
 
@@ -18,7 +21,10 @@ class Painter extends Canvas {
     this.state = make("span");
     this.notice = make("span", { className: "ap-notice", role: "status", "aria-live": "polite" });
     const foot = make("div", { className: "ap-foot" }, this.state, this.notice);
-    const stage = make("div", { className: "ap-stage" }, this.canvas, this.divider);
+    const side = (text) => make("span", { className: "ap-side", hidden: true }, text);
+    this.sides = [side("before"), side("after")];
+    const shown = [this.canvas, this.divider, ...this.sides];
+    const stage = make("div", { className: "ap-stage" }, ...shown);
     // JupyterLab's own keys (B adds a cell, X cuts one) stay away from an element so marked.
     const properties = { className: "ap", "data-lm-suppress-shortcuts": "true" };
     this.root = make("div", properties, this.bar.element, this.bar.help, stage, foot);
@@ -35,6 +41,7 @@ class Painter extends Canvas {
     this.on(this.root, "keydown", (event) => this.key(event));
     this.on(this.root, "keyup", (event) => event.key === " " && (this.space = false));
     this.on(this.root, "focusout", () => (this.space = false));
+    this.on(canvas, "blur", () => this.keyed && this.gesture && this.drawByKeys()); // ends it
     this.on(this.divider, "input", () => this.setSplit(this.divider.value / 100));
     this.refresher = () => (this.ready = this.ready.then(() => this.refresh(false)));
     this.receiver = (content, buffers) => this.receive(content, buffers);
@@ -56,7 +63,7 @@ class Painter extends Canvas {
       this.shown = get("shown");
       this.digest = get("digest");
       this.photo = await picture(get("photo"));
-      this.gesture = null;
+      this.gesture = this.keyed = null;
       this.mask = new Mask(...get("size"));
       this.packed = null;
       this.bar.fitBrush(Math.min(...get("size")));
@@ -67,7 +74,7 @@ class Painter extends Canvas {
       this.filled = get("filled");
       this.after = await picture(this.filled);
       this.setSplit(0.5);
-      this.compare(Boolean(this.after));
+      this.look(this.after ? "result" : "mask"); // the whole result before any comparison
     }
     if (get("received") >= this.awaited) this.silent = false;
     this.show();
@@ -138,7 +145,8 @@ class Painter extends Canvas {
     if (TOOLS.some(([tool]) => tool === name)) return this.setTool(name);
     if (name === "undo" && !mask.done) return void this.send({ kind: "undo" });
     if (["undo", "redo", "clear", "invert"].includes(name)) {
-      this.compare(false);
+      this.look("mask");
+      if (this.gesture) this.abandon();
       return void (mask[name]() && this.changed());
     }
     if (name.startsWith("save-")) {
@@ -150,12 +158,17 @@ class Painter extends Canvas {
       larger: () => this.zoom(ZOOM_STEP),
       fit: () => this.fit(),
       whole: () => this.zoom(1 / this.scale),
-      compare: () => this.compare(!this.comparing && Boolean(this.after)),
+      result: () => this.look(this.view === "result" ? "mask" : "result"),
+      compare: () => this.look(this.view === "compare" ? "result" : "compare"),
+      draw: () => this.drawByKeys(),
       help: () => bar.toggleHelp(),
       thinner: () => (bar.diameter = Math.min(bar.diameter - 1, bar.diameter / BRUSH_STEP)),
       thicker: () => (bar.diameter = Math.max(bar.diameter + 1, bar.diameter * BRUSH_STEP)),
-      fill: () => this.send({ kind: "fill" }),
-      abandon: () => this.abandon(),
+      fill: () => {
+        if (this.keyed && this.gesture) this.drawByKeys(); // ends it
+        this.send({ kind: "fill" });
+      },
+      abandon: () => (this.gesture || bar.help.hidden ? this.abandon() : bar.toggleHelp()),
     };
     actions[name]();
     this.show();
@@ -167,8 +180,8 @@ class Painter extends Canvas {
     const pressed = target.tagName === "BUTTON" && ["Enter", " ", "Tab"].includes(event.key);
     event.stopPropagation();
     if (range || pressed || event.key === "Tab" || event.altKey) return;
-    const arrow = { ArrowLeft: -0.05, ArrowRight: 0.05 }[event.key];
-    if (arrow && this.comparing) this.setSplit(this.split + arrow);
+    const arrow = target === this.canvas && ARROWS[event.key];
+    if (arrow) this.arrow(...arrow, event.shiftKey);
     else if (event.key === " ") this.space = true;
     else {
       const command = event.ctrlKey || event.metaKey;
@@ -182,14 +195,25 @@ class Painter extends Canvas {
   setTool(name) {
     this.tool = name;
     for (const [tool] of TOOLS) this.bar.press(tool, tool === name);
-    if (name !== "pan") this.compare(false);
+    if (name !== "pan") this.look("mask");
     this.show();
   }
 
-  compare(on) {
-    this.comparing = on;
-    this.divider.hidden = !on;
+  // view: "mask", the photograph with the hole; "result"; or "compare", both beside a divider.
+  look(view) {
+    this.view = view;
+    for (const part of [this.divider, ...this.sides]) part.hidden = view !== "compare";
     this.show();
+  }
+
+  // An arrow key: moves the divider, the picture, or the place that is drawn at.
+  arrow(dx, dy, fine) {
+    if (this.view === "compare") return this.setSplit(this.split + DIVIDER_STEP * dx);
+    const step = fine ? 1 : Math.max(1, Math.round(KEY_STEP / this.scale)); // image pixels
+    if (this.tool === "pan") {
+      return this.place(this.x - dx * step * this.scale, this.y - dy * step * this.scale);
+    }
+    this.moveByKeys(dx * step, dy * step);
   }
 
   setSplit(split) {
@@ -222,8 +246,10 @@ class Painter extends Canvas {
     const share = (100 * mask.holes) / mask.pixels.length;
     const size = `${mask.width} × ${mask.height} px`;
     const hole = mask.holes ? `hole ${share.toFixed(share < 1 ? 2 : 1)} %` : "no hole yet";
-    this.state.textContent = `${size} · ${hole} · ${Math.round(100 * this.scale)} %`;
-    this.canvas.setAttribute("aria-label", `Photograph of ${size}, ${hole}. Draw with a pointer.`);
+    const at = this.keyed && [this.keyed.x, this.keyed.y].map(Math.floor).join(", ");
+    const place = at ? `at ${at} · ` : "";
+    this.state.textContent = `${size} · ${hole} · ${place}${Math.round(100 * this.scale)} %`;
+    this.canvas.setAttribute("aria-label", `Photograph of ${size}, ${hole}. ${HOW}`);
     this.notice.textContent = this.silent ? SILENCE : this.model.get("notice");
     this.notice.classList.toggle("ap-alarm", Boolean(this.silent));
     bar.enable("undo", mask.done > 0 || this.model.get("past")); // before the first stroke: Keep
@@ -231,13 +257,16 @@ class Painter extends Canvas {
     bar.enable("clear", mask.holes > 0);
     bar.enable("save-mask", mask.holes > 0);
     bar.enable("save-result", Boolean(this.after) || this.model.get("kept"));
-    bar.enable("compare", Boolean(this.after));
-    bar.press("compare", this.comparing);
+    for (const view of ["result", "compare"]) {
+      bar.enable(view, Boolean(this.after));
+      bar.press(view, this.view === view);
+    }
     this.draw();
   }
 }
 
 const SYNCED = ["shown", "kept", "past", "packed", "filled", "notice", "received"];
+const HOW = "Draw with a pointer, or with the arrow keys and D.";
 const SILENCE =
   "The kernel does not answer: it is busy with another cell, or was stopped. Your mask stays in " +
   "this page; after a restart, run the cell again.";
@@ -247,7 +276,7 @@ function shortcut(key, command, shift) {
   const tools = Object.fromEntries(TOOLS.map(([name, , letter]) => [letter.toLowerCase(), name]));
   const edits = { i: "invert", delete: "clear", backspace: "clear", "[": "thinner", "]": "thicker" };
   const zooms = { "+": "larger", "=": "larger", "-": "smaller", 0: "fit", 1: "whole" };
-  const rest = { c: "compare", enter: "fill", escape: "abandon", "?": "help" };
+  const rest = { v: "result", c: "compare", d: "draw", enter: "fill", escape: "abandon", "?": "help" };
   return { ...tools, ...edits, ...zooms, ...rest }[key];
 }
 

@@ -252,7 +252,7 @@ class Painter(ipywidgets.VBox):
         else:
             session.result, self.canvas.filled = result, filled
             seconds = time.perf_counter() - start
-            notice = " ".join([f"Filled in {seconds:.1f} s. Drag the line to compare.", *odd])
+            notice = " ".join([f"Filled in {seconds:.1f} s. C compares before and after.", *odd])
         # however it ended, the person is told and can go on
         self.canvas.notice = notice
         controls.show(busy=False, filled=self.result is not None)

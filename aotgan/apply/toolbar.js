@@ -20,6 +20,8 @@ const VIEWS = [
   ["smaller", "Zoom out", "−", "M3 8h10"],
   ["larger", "Zoom in", "+", "M3 8h10M8 3v10"],
   ["fit", "Fit to window", "0", "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10"],
+  ["result", "Result", "V",
+    "M1.5 8C3 5 5.3 3.5 8 3.5S13 5 14.5 8C13 11 10.7 12.5 8 12.5S3 11 1.5 8zM8 6a2 2 0 1 0 .01 0"],
   ["compare", "Before / after", "C", "M2.5 3.5h11v9h-11zM8 1.5v13M10 6l2 2-2 2M6 6 4 8l2 2"],
   ["help", "Keys", "?", "M2 4.5h12v7H2zM4.5 7h.01M7 7h.01M9.5 7h.01M12 7h.01M5 9.5h6"],
 ];
@@ -41,8 +43,11 @@ const KEYS = [
   ["0, 1", "fit to window, one to one"],
   ["Space + drag", "move the picture"],
   ["Enter", "fill"],
+  ["V", "the whole result, or the hole"],
   ["C, then ← →", "before and after, move the divider"],
-  ["Esc", "abandon the stroke"],
+  ["Arrows, then D", "draw without a mouse: go there, D begins, arrows draw, D ends"],
+  ["Shift + arrows", "go a single pixel"],
+  ["Esc", "abandon the stroke; close this list"],
 ];
 const LARGEST_BRUSH = 0.5; // of the image's short side
 

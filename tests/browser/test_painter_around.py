@@ -24,7 +24,7 @@ def test_files_go_in_parts_and_come_in_parts(open_painter, tmp_path):
     ]
     assert sum(message[5] for message in sent) == 2_500_000
     page.page.evaluate("model.set('filled', model.get('photo')); model.messages = []")
-    page.page.wait_for_selector(".ap-divider:not([hidden])")
+    page.page.wait_for_selector("[data-name='save-result']:enabled")
     page.button("save-result").click()
     page.page.wait_for_function("model.messages.length === 1")
     with page.page.expect_download() as download:
@@ -144,6 +144,8 @@ def test_each_size_of_photo_has_a_brush_of_its_own(open_painter):
 def test_the_divider_lies_over_the_picture(open_painter, size):
     page = open_painter(size)
     page.page.evaluate("model.set('filled', model.get('photo'))")
+    page.page.wait_for_selector("[data-name='compare']:enabled")
+    page.key("c")
     divider = page.page.locator(".ap-divider")
     divider.wait_for()
     page.page.wait_for_function("document.querySelector('.ap-divider').style.width")
@@ -167,5 +169,5 @@ def test_the_page_asks_the_network_for_nothing(open_painter):
     page.zoom(2)
     page.drag([A, B])
     page.page.evaluate("model.set('filled', model.get('photo'))")
-    page.page.wait_for_selector(".ap-divider:not([hidden])")
+    page.page.wait_for_selector("[data-name='result'][aria-pressed='true']")
     assert [url.rpartition("/")[2] for url in page.requests] == ["", "painter.css", "painter.js"]

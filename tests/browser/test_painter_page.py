@@ -252,7 +252,8 @@ def test_mask_and_result_of_the_kernel_are_shown(open_painter):
     page.drag([(440, 300), (470, 320)])
     assert np.array_equal(page.mask, hole | box((440, 300), (470, 320)))
     page.page.evaluate("model.set('filled', model.get('photo'))")
-    page.page.wait_for_selector(".ap-divider:not([hidden])")
+    page.page.wait_for_selector("[data-name='compare']:enabled")
+    page.key("c")
     assert page.button("compare").get_attribute("aria-pressed") == "true"
     page.key("ArrowRight")
     assert page.page.locator(".ap-divider").input_value() == "55"

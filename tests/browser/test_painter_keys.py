@@ -1,0 +1,154 @@
+"""The painter in a real Chromium, by keyboard: draw a hole, see the result, close the list."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+SIZE = (640, 480)
+STEP = 12  # px that an arrow goes at a scale of 1
+
+
+def press(page, *keys):
+    for key in keys:
+        page.page.keyboard.press(key)
+
+
+def centred(page, tool):
+    """At a scale of 1, with a tool, the keyboard in the canvas and no mouse anywhere."""
+    page.zoom(1)
+    page.key(tool)
+
+
+def boxed(left, top, right, bottom):
+    """(H, W) bool with the ends inside."""
+    mask = np.zeros(SIZE[::-1], dtype=bool)
+    mask[top : bottom + 1, left : right + 1] = True
+    return mask
+
+
+def test_a_rectangle_is_drawn_by_keys(open_painter):
+    page = open_painter(SIZE)
+    centred(page, "r")
+    press(page, "ArrowLeft", "ArrowUp", "d", *["ArrowRight"] * 3, *["ArrowDown"] * 2)
+    assert page.sent == 0  # a rectangle that is still held
+    mask = page.after(lambda: press(page, "d"))
+    left, top = SIZE[0] // 2 - STEP, SIZE[1] // 2 - STEP
+    assert np.array_equal(mask, boxed(left, top, left + 3 * STEP, top + 2 * STEP))
+    press(page, "Shift+ArrowRight", "Shift+ArrowDown")  # single pixels
+    page.wait_text(f"at {left + 3 * STEP + 1}, {top + 2 * STEP + 1} ·")
+
+
+@pytest.mark.parametrize(("tool", "share"), [("b", 1), ("l", 1), ("e", 0)])
+def test_each_tool_is_held_and_lifted_by_one_key(open_painter, tool, share):
+    page = open_painter(SIZE)
+    centred(page, tool)
+    if tool == "e":
+        page.after(lambda: press(page, "i"))
+    around = ["ArrowRight"] * 4 + ["ArrowDown"] * 4 + ["ArrowLeft"] * 4
+    mask = page.after(lambda: press(page, "d", *around, "d"))
+    x, y = SIZE[0] // 2, SIZE[1] // 2
+    assert mask[y + 1 : y + 4 * STEP, x + 4 * STEP - 1].mean() == share
+    assert mask[:, x + 4 * STEP + 60 :].mean() == 1 - share  # far away
+
+
+def test_escape_drops_a_stroke_of_keys_and_leaving_ends_it(open_painter):
+    page = open_painter(SIZE)
+    centred(page, "r")
+    press(page, "d", "ArrowRight", "ArrowDown", "Escape")
+    assert page.sent == 0
+    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "Tab"))
+    x, y = SIZE[0] // 2 + STEP, SIZE[1] // 2 + STEP
+    assert np.array_equal(mask, boxed(x, y, x + STEP, y + STEP))
+
+
+def test_fill_takes_the_stroke_in_hand(open_painter):
+    page = open_painter(SIZE)
+    centred(page, "r")
+    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "Enter"))
+    assert mask.sum() == (STEP + 1) ** 2
+    page.page.wait_for_function("model.messages.length === 1")
+    assert page.page.evaluate("model.messages[0].kind") == "fill"
+
+
+def test_the_place_of_the_keys_stays_in_sight_and_in_the_picture(open_painter):
+    page = open_painter(SIZE)
+    centred(page, "r")
+    page.zoom(4)
+    press(page, *["Shift+ArrowLeft"] * 3)
+    page.wait_text(f"at {SIZE[0] // 2 - 3}, {SIZE[1] // 2} ·")
+    press(page, *["ArrowLeft"] * 150)
+    page.wait_text(f"at 0, {SIZE[1] // 2} ·")
+    left, _ = page.page.evaluate(
+        "(() => { const box = document.querySelector('canvas').getBoundingClientRect();"
+        " return [box.left, box.right]; })()"
+    )
+    edge = np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB"))[:, :12]
+    assert left >= 0 and edge.min() == 0 < edge.max()  # cross and picture
+
+
+def test_arrows_move_the_picture_with_the_tool_that_moves(open_painter):
+    page = open_painter(SIZE)
+    centred(page, "h")
+    press(page, *["ArrowRight"] * 5, "r")
+    page.wait_text("no hole yet · 100 %")
+    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "d"))
+    assert mask[SIZE[1] // 2, SIZE[0] // 2 + 5 * STEP + 1] and mask.sum() == (STEP + 1) ** 2
+
+
+def test_escape_closes_the_list_of_keys(open_painter):
+    page = open_painter(SIZE)
+    keys = page.page.locator(".ap-help")
+    page.button("help").click()  # where the keyboard then is
+    assert "draw without a mouse" in keys.inner_text()
+    press(page, "Escape")
+    assert not keys.is_visible()
+    assert page.button("help").get_attribute("aria-pressed") == "false"
+    page.key("?")
+    assert keys.is_visible()
+    press(page, "Escape")
+    assert not keys.is_visible()
+    press(page, "Escape")  # does not open it
+    assert not keys.is_visible()
+
+
+def shown(page):
+    """The colours in the middle of the canvas's left and right half."""
+    page.page.wait_for_timeout(100)  # a frame
+    seen = np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB")).astype(int)
+    height, width = seen.shape[:2]
+    return [seen[height // 2, x] for x in (3 * width // 8, 5 * width // 8)]
+
+
+def test_the_whole_result_is_shown_first_and_before_and_after_when_asked(open_painter):
+    page = open_painter(SIZE)
+    page.page.mouse.move(1, 1)
+    before = shown(page)
+    page.page.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(640, 480), context = canvas.getContext("2d");
+          context.fillStyle = "#00ff00";
+          context.fillRect(0, 0, 640, 480);
+          const blob = await canvas.convertToBlob({ type: "image/png" });
+          model.set("filled", new DataView(await blob.arrayBuffer()));
+        }"""
+    )
+    page.page.wait_for_selector("[data-name='result'][aria-pressed='true']")
+    green = np.array((0, 255, 0))
+    assert not page.page.locator(".ap-divider").is_visible()
+    assert [np.abs(colour - green).max() < 9 for colour in shown(page)] == [True, True]
+    page.key("c")
+    assert page.page.locator(".ap-divider").input_value() == "50"
+    assert page.page.locator(".ap-side").all_inner_texts() == ["before", "after"]
+    left, right = shown(page)
+    assert np.abs(left - before[0]).max() < 9 and np.abs(right - green).max() < 9
+    page.key("c")  # back to the whole result
+    assert [np.abs(colour - green).max() < 9 for colour in shown(page)] == [True, True]
+    page.key("v")
+    assert [np.abs(a - b).max() < 9 for a, b in zip(shown(page), before, strict=True)] == [True] * 2
+    page.button("result").click()
+    page.zoom(1)
+    mask = page.after(lambda: page.page.mouse.click(*page.at(200, 200)))  # draws at once
+    assert mask[200, 200] and page.button("result").get_attribute("aria-pressed") == "false"
