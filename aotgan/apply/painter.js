@@ -31,7 +31,7 @@ class Painter extends Canvas {
     el.append(this.root);
     this.listen();
     this.setTool("brush");
-    this.ready = this.refresh(true);
+    this.ready = this.refresh(true).then(() => this.greet());
   }
 
   listen() {
@@ -54,6 +54,12 @@ class Painter extends Canvas {
     clearTimeout(this.patience);
     for (const name of SYNCED) this.model.off(`change:${name}`, this.refresher);
     this.model.off("msg:custom", this.receiver);
+  }
+
+  // Tells the kernel that the painter is seen, for work that nobody should wait for.
+  greet() {
+    this.model.set("seen", true);
+    this.model.save_changes();
   }
 
   // Takes over what the kernel, or another view of the same widget, has changed.

@@ -19,8 +19,8 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
+import aotgan
 from aotgan.apply.defaults import FEATHER_PX, GROW_PX
-from aotgan.apply.inpaint import inpaint
 from aotgan.apply.painter_controls import Action, AnyModel, Controls
 from aotgan.apply.painter_files import (
     CHUNK,
@@ -55,6 +55,7 @@ class MaskCanvas(anywidget.AnyWidget):
     """The part of the painter that runs in the browser.
 
     Attributes:
+        seen: has a browser shown it?
         size: width and height of the image in px.
         photo: its preview, a JPEG.
         digest: names the photograph.
@@ -70,6 +71,7 @@ class MaskCanvas(anywidget.AnyWidget):
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     _css = (HERE / "painter.css").read_text(encoding="utf-8")
+    seen = traitlets.Bool(False).tag(sync=True)
     size = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
     photo = traitlets.Bytes(b"").tag(sync=True)
     digest = traitlets.Unicode("").tag(sync=True)
@@ -126,6 +128,7 @@ class Painter(ipywidgets.VBox):
         name = Path(image).stem if isinstance(image, str | Path) else "photo"
         self._open(Session(image, name))
         self.canvas.observe(self._drawn, "packed")
+        self.canvas.observe(self._seen, "seen")
         self.canvas.on_msg(self._receive)
         super().__init__([self.canvas, self.controls])
 
@@ -231,6 +234,10 @@ class Painter(ipywidgets.VBox):
     def _drawn(self, change: dict[str, Any]) -> None:
         self._session.packed = change["new"]
 
+    def _seen(self, change: dict[str, Any]) -> None:
+        """Loads what fills while somebody looks and draws: PyTorch takes seconds."""
+        threading.Thread(target=self.controls.offer_models, daemon=True).start()
+
     def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
         """Runs in a thread of its own, so that the kernel goes on listening."""
         start, image, controls = time.perf_counter(), session.image, self.controls
@@ -239,7 +246,7 @@ class Painter(ipywidgets.VBox):
         # a result that comes after Cancel is thrown away
         try:
             with remarks() as odd:
-                result = inpaint(image, mask, model, on_progress=self._progressed, **options)
+                result = aotgan.inpaint(image, mask, model, on_progress=self._progressed, **options)
             filled = seen(result)[0]
             if self._stop.is_set():
                 raise Cancelled

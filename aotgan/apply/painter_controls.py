@@ -1,17 +1,19 @@
 """The row beneath the painter's canvas: model, grow, feather, and what to do with the hole."""
 
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ipywidgets
 
-from aotgan.models.generator import Generator
-from aotgan.models.weights import DEFAULT_MODEL, shipped_models, shipped_name
+if TYPE_CHECKING:
+    from aotgan.models.generator import Generator
 
 MOST_PX = 200  # of grow and feather
 
-AnyModel = Generator | str | Path | None
+AnyModel: TypeAlias = "Generator | str | Path | None"
 Action = Callable[[], None]
 
 
@@ -26,16 +28,11 @@ class Controls(ipywidgets.HBox):
     """
 
     def __init__(self, model: AnyModel, grow: int, feather: int, actions: dict[str, Action]):
-        # what is given heads the shipped models
-        choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
-        model = DEFAULT_MODEL if model is None else model
-        shipped = shipped_name(model) if isinstance(model, str) else None
-        if shipped is None:
-            label = Path(model).name if isinstance(model, str | Path) else "given generator"
-            choices.insert(0, (label, model))
+        self._given, self._offering = model, threading.Lock()
+        self._offered = False
         self.model = ipywidgets.Dropdown(
-            options=choices,
-            value=shipped or model,
+            options=[(_label(model), model)],
+            value=model,
             description="Model",
             style={"description_width": "44px"},
             layout=ipywidgets.Layout(width="220px"),
@@ -56,12 +53,40 @@ class Controls(ipywidgets.HBox):
         layout = ipywidgets.Layout(flex_flow="row wrap")
         super().__init__([*parts, self.keep, self.restart], layout=layout)
         self.add_class("ap-controls")
+        if "torch" in sys.modules:
+            self.offer_models()
+
+    def offer_models(self) -> None:
+        """Lets the shipped models be chosen, headed by the given one if it is none of them.
+
+        Not before PyTorch is loaded, which this does: it takes seconds, and drawing needs none.
+        """
+        from aotgan.models.weights import DEFAULT_MODEL, shipped_models, shipped_name
+
+        with self._offering:
+            if self._offered:
+                return
+            self._offered = True
+            model = DEFAULT_MODEL if self._given is None else self._given
+            shipped = shipped_name(model) if isinstance(model, str) else None
+            choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
+            if shipped is None:
+                choices.insert(0, (_label(model), model))
+            with self.model.hold_sync():
+                self.model.options = choices
+                self.model.value = shipped or model
 
     def show(self, busy: bool, filled: bool) -> None:
         """Enables what can be pressed now."""
         self.fill.disabled = self.restart.disabled = busy
         self.keep.disabled = busy or not filled
         self.cancel.layout.display = self.progress.layout.display = None if busy else "none"
+
+
+def _label(model: AnyModel) -> str:
+    if model is None:
+        return "loading ..."
+    return Path(model).name if isinstance(model, str | Path) else "given generator"
 
 
 def _number(value: int, description: str, tooltip: str) -> Any:

@@ -8,22 +8,22 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial import KDTree
-from torch import Tensor
 
 from aotgan.apply.metadata import LeftOut, listed
 from aotgan.apply.reading import read_metadata
-from aotgan.data.dataset import LUMINANCE
 from aotgan.data.decoding import bits_of
-from aotgan.data.images import open_image
+from aotgan.data.images import LUMINANCE, open_image
 from aotgan.data.orientation import orientation, upright
+from aotgan.data.tensors import is_tensor
 from aotgan.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor  # loaded where there is something to compute: it takes seconds
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "I;16L", "I;16B", "I;16N")
 # modes that say the same in other numbers
@@ -99,12 +99,14 @@ class Picture:
         """Returns the pixels at N rows and columns, (N, 3) RGB in [0, 255]."""
         return (self.colours(self.samples[rows, columns]) + 1) * 127.5
 
-    def view(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
+    def view(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> "Tensor":
         """Returns the pixels at these rows and columns, (1, 3, rows, columns) in [-1, 1]."""
+        import torch
+
         colours = self.colours(self.samples[rows[:, None], columns])
         return torch.from_numpy(colours).movedim(-1, 0)[None]
 
-    def paste(self, top: int, left: int, fill: Tensor, weight: NDArray) -> None:
+    def paste(self, top: int, left: int, fill: "Tensor", weight: NDArray) -> None:
         """Writes a fill, blended with what is there: known (1 - weight) + fill weight.
 
         Only pixels of a weight above 0 are written. Transparency ends where a fill is: it is
@@ -146,6 +148,8 @@ class Picture:
         return samples.astype(self.samples.dtype)
 
     def _indices(self, values: NDArray, palette: NDArray) -> NDArray:
+        from scipy.spatial import KDTree  # takes a second to load
+
         used = np.unique(self.samples)
         opaque = used[palette[used, 3] == 255]
         choice = opaque if len(opaque) else used
@@ -187,7 +191,7 @@ def read_pictures(image: Any) -> tuple[list[Picture], Restore]:
         return _from_pil(_read_upright(Path(image)))
     if isinstance(image, Image.Image):
         return _from_pil(image)
-    if isinstance(image, Tensor):
+    if is_tensor(image):
         return _from_tensor(image)
     if isinstance(image, np.ndarray):
         return _from_array(image)
@@ -286,7 +290,9 @@ def _from_array(array: NDArray) -> tuple[list[Picture], Restore]:
     return [_checked(picture)], lambda parts: parts[0].reshape(array.shape)
 
 
-def _from_tensor(tensor: Tensor) -> tuple[list[Picture], Restore]:
+def _from_tensor(tensor: "Tensor") -> tuple[list[Picture], Restore]:
+    import torch
+
     shape = tuple(tensor.shape)
     floating = tensor.is_floating_point()
     if tensor.ndim not in (3, 4) or shape[-3] != 3 or not (floating or tensor.dtype == torch.uint8):
@@ -301,7 +307,7 @@ def _from_tensor(tensor: Tensor) -> tuple[list[Picture], Restore]:
     batch = values.reshape(-1, *shape[-3:]).movedim(1, -1)  # (B, H, W, 3)
     pictures = [_checked(Picture(part.numpy(), low, high)) for part in batch]
 
-    def restore(parts: list[NDArray]) -> Tensor:
+    def restore(parts: list[NDArray]) -> "Tensor":
         if not parts:
             return tensor.detach().clone()
         filled = torch.stack([torch.from_numpy(part).movedim(-1, 0) for part in parts])

@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from aotgan.data.images import Skipped, read_image, resize, shrink_to_short_side, to_tensor
+from aotgan.data.images import LUMINANCE, Skipped, read_image, resize, shrink_to_short_side, to_tensor
 from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
 from aotgan.data.masks import DRAWN, MASK_KINDS, RATIO_BINS, centre_mask, random_box_mask
 from aotgan.errors import InputError
 
-LUMINANCE = (0.299, 0.587, 0.114)
 SPARE = 1.5  # images up to this much larger than crops need are kept as they are
 # Rows Y, I, Q: a rotation of (I, Q) turns the hue and keeps the luminance.
 YIQ = np.array([LUMINANCE, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])

@@ -7,17 +7,20 @@ in [-1, 1].
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from aotgan.data.decoding import decoder_of, problem_of
 from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor  # loaded where there is something to compute: it takes seconds
+
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 MAX_PIXELS = 64_000_000  # below Pillow's own limit of 89 million, and checked before decoding
 
 
@@ -163,18 +166,20 @@ def _header_problem(path: Path) -> str | None:
     return None
 
 
-def to_tensor(image: np.ndarray) -> Tensor:
+def to_tensor(image: np.ndarray) -> "Tensor":
     """(H, W, 3) or (B, H, W, 3) uint8 RGB -> (3, H, W) or (B, 3, H, W) float in [-1, 1]."""
     if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3:
         raise InputError(
             f"an image of dtype {image.dtype} and shape {image.shape} was given; expected uint8 "
             "(H, W, 3) or (B, H, W, 3). Read files with aotgan.data.images.read_image."
         )
+    import torch
+
     tensor = torch.from_numpy(np.array(image)).movedim(-1, -3)  # (..., 3, H, W)
     return tensor.contiguous().float().div_(127.5).sub_(1)
 
 
-def to_uint8(image: Tensor) -> np.ndarray:
+def to_uint8(image: "Tensor") -> np.ndarray:
     """(3, H, W) or (B, 3, H, W) float in [-1, 1] -> (H, W, 3) or (B, H, W, 3) uint8 RGB.
 
     Values are clamped and rounded to the nearest level; the released code truncates, which
@@ -184,6 +189,8 @@ def to_uint8(image: Tensor) -> np.ndarray:
         raise InputError(
             f"an image of shape {tuple(image.shape)} was given; expected (3, H, W) or (B, 3, H, W)."
         )
+    import torch
+
     if not torch.isfinite(image).all():
         raise InputError("an image with NaN or infinite values was given; expected [-1, 1].")
     levels = (image.detach().float() + 1).mul(127.5).round().clamp(0, 255)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from aotgan.data.images import open_image, scan_images
 from aotgan.data.mask_layers import LAYERS, OPPOSITES, Shown, is_layer, layer_hole
 from aotgan.data.masks import box_mask
 from aotgan.data.orientation import upright
+from aotgan.data.tensors import is_tensor
 from aotgan.errors import InputError, check_choice
 
 POLARITIES = tuple(OPPOSITES)
@@ -128,7 +128,7 @@ def _samples(mask: Any) -> NDArray:
     if isinstance(mask, Image.Image):
         return _samples_of_image(mask)
     # tensors have channels first, so theirs must be the one channel of a mask
-    if isinstance(mask, Tensor):
+    if is_tensor(mask):
         values = mask.detach().cpu().resolve_conj()
         values = values.float() if values.is_floating_point() else values
         leading = values.shape[:-2]

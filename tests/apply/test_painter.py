@@ -10,7 +10,7 @@ from PIL import Image
 
 pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 
-from aotgan.apply import painter as module
+import aotgan
 from aotgan.apply.painter import Painter
 from aotgan.apply.painter_files import CHUNK, MOST_PAST, pack_mask
 from aotgan.data.mask_files import read_mask
@@ -53,7 +53,7 @@ def fills(monkeypatch):
         values[mask] = (255, 0, 0)
         return Image.fromarray(values)
 
-    monkeypatch.setattr(module, "inpaint", fill)
+    monkeypatch.setattr(aotgan, "inpaint", fill)
     fill.calls, fill.gate = calls, gate
     return fill
 
@@ -128,7 +128,7 @@ def test_errors_of_a_fill_are_shown(fills, hole, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(module, "inpaint", fails)
+    monkeypatch.setattr(aotgan, "inpaint", fails)
     painter = Painter(photo())
     painter.mask = hole
     painter.fill()
@@ -259,7 +259,7 @@ def test_a_mask_that_may_be_inverted_is_told_where_it_is_opened_and_filled(
     share = f"{(~hole).mean():.0%} of the image is hole"
     notice = painter.canvas.notice
     assert notice.startswith(f"inv.png is the mask. {share}") and notice.endswith("press Invert.")
-    monkeypatch.setattr(module, "inpaint", fill)
+    monkeypatch.setattr(aotgan, "inpaint", fill)
     painter.fill()
     painter.wait()
     notice = painter.canvas.notice

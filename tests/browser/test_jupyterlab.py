@@ -33,7 +33,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / NAME
 PATIENCE = 180_000  # ms; a kernel that imports PyTorch on a busy machine takes long
 REACH = 5  # px: the notebook's grow and feather
 NEWS = "@jupyterlab/apputils-extension:announcements"  # its question would lie over the painter
-AFTER = "hole = painter.mask"  # first line of the cell after the painter's
+AFTER = "from aotgan.reproduce.figures"  # begins the cell after the painter's
 SHOWN = (
     "The painter: rows of tools, a cat's face, a dividing line on it with a fill to its right, and "
     "buttons for model, grow, feather and fill"
@@ -167,7 +167,7 @@ def test_draw_fill_and_save(page, lab):
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     page.locator(".ap-controls button", has_text="Fill").click()
     page.locator(".ap-notice", has_text="Filled in").wait_for()
-    page.locator(".ap-divider").wait_for()
+    page.locator("[data-name='result'][aria-pressed='true']").wait_for()
     page.mouse.move(0, 0)
     widget = page.locator(".jp-OutputArea-output:has(.ap-controls)").first
     widget.scroll_into_view_if_needed()
