@@ -319,8 +319,10 @@ class Painter(ipywidgets.VBox):
             image = Image.fromarray(self.mask) if what == "mask" else session.latest
             if image is session.original:
                 raise InputError("There is no result yet: press Fill first.")
-            ending, data = image_file(image)
+            with remarks() as odd:
+                ending, data = image_file(image, None if what == "mask" else session.original)
             self._download = f"{session.name}-{what}.{ending}", data
+            self.canvas.notice = " ".join([f"Saved as {self._download[0]}.", *odd])
         name, data = self._download
         parts = -(-len(data) // CHUNK)
         content = {"kind": "part", "what": what, "name": name, "part": part, "parts": parts}

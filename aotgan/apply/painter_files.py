@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from aotgan.apply.encoding import encode
+from aotgan.apply.metadata import Metadata, density
 from aotgan.apply.pictures import Picture, read_pictures
-from aotgan.data.orientation import upright
+from aotgan.apply.reading import keep_exif, read_metadata
+from aotgan.apply.saving import FORMATS, plain, tell
+from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 
@@ -138,24 +142,49 @@ def seen(image: Any) -> tuple[bytes, str, tuple[int, int]]:
     return photo, digest, pictures[0].size
 
 
-def image_file(image: Any) -> tuple[str, bytes]:
+def metadata_of(image: Any) -> Metadata:
+    """Returns what an image says beside its samples: a file all of it, a PIL image what it has.
+
+    Args:
+        image: as `aotgan.inpaint` takes it.
+    """
+    if isinstance(image, str | Path):
+        return read_metadata(Path(image))
+    metadata = Metadata(Path("the photograph"))
+    if isinstance(image, Image.Image):
+        said = image.info
+        metadata.profile = said.get("icc_profile") or b""
+        metadata.exif = said.get("exif") or image.getexif().tobytes()
+        if isinstance(dpi := said.get("dpi"), tuple):
+            metadata.density = density(*map(float, dpi), "inch")
+        keep_exif(metadata, orientation(image) in SIDEWAYS)
+    return metadata
+
+
+def image_file(image: Any, original: Any = None) -> tuple[str, bytes]:
     """Encodes an image without loss.
 
     A PIL image keeps its mode and is saved upright; anything else is saved as 8-bit RGB.
 
     Args:
         image: as `aotgan.inpaint` takes it.
+        original: the photograph that it was made of, whose colour profile, EXIF data, resolution
+            and whatever else it says go with it.
 
     Returns:
         The ending of the file's name, "png" or (for CMYK, which PNG lacks) "tif", and its bytes.
+
+    Warns:
+        UserWarning: what the photograph says and the file does not.
     """
     if not isinstance(image, Image.Image):
         image = Image.fromarray(colours_of(read_pictures(image)[0][0]))
-    ending = "tif" if image.mode == "CMYK" else "png"
-    options = {"compress_level": 1} if ending == "png" else {"compression": "tiff_lzw"}
-    buffer = io.BytesIO()
-    upright(image).save(buffer, "tiff" if ending == "tif" else "png", **options)
-    return ending, buffer.getvalue()
+    kind = "tiff" if image.mode == "CMYK" else "png"
+    options = {"compress_level": 1} if kind == "png" else {}  # someone waits
+    metadata, buffer = metadata_of(original), io.BytesIO()
+    notes = encode(plain(upright(image), kind), buffer, kind, options, metadata)
+    tell(metadata.lost, notes, kind)
+    return FORMATS[kind].endings[0][1:], buffer.getvalue()
 
 
 def spoken(text: str, inversion: str = "press Invert") -> str:

@@ -36,13 +36,18 @@ def read_metadata(path: Path) -> Metadata:
             metadata.frames = getattr(image, "n_frames", 1)
     with path.open("rb") as file:
         READERS[str(kind)](file, metadata)
-    _keep_exif(metadata, sideways)
+    keep_exif(metadata, sideways)
     metadata.xmp = upright_xmp(metadata.xmp)
     return metadata
 
 
-def _keep_exif(metadata: Metadata, sideways: bool) -> None:
-    """Makes the EXIF data those of an upright picture, and takes a resolution from them."""
+def keep_exif(metadata: Metadata, sideways: bool) -> None:
+    """Makes the EXIF data those of an upright picture, and takes a resolution from them.
+
+    Args:
+        metadata: of the picture; its EXIF data are as the file has them.
+        sideways: whether they turn the picture by 90 degrees.
+    """
     data, broken = upright_exif(metadata.exif, sideways)
     if metadata.exif and not data and broken == [ORIENTATION]:
         metadata.lost.append("the EXIF data, which are broken")

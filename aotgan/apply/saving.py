@@ -102,7 +102,7 @@ def save_picture(
     """
     check_quality(file_format, quality)
     kind = FORMATS[file_format]
-    picture = _plain(picture, file_format)
+    picture = plain(picture, file_format)
     if picture.mode not in kind.modes:
         fitting = [name for name, other in FORMATS.items() if picture.mode in other.modes]
         raise InputError(
@@ -123,12 +123,18 @@ def save_picture(
     write_atomically(
         path, lambda file: notes.append(encode(picture, file, file_format, options, metadata))
     )
-    _tell(metadata.lost, notes[0], file_format)
+    tell(metadata.lost, notes[0], file_format)
     return path
 
 
-def _tell(lost: list[str], notes: Notes, file_format: str) -> None:
-    """Warns of what is not in the file."""
+def tell(lost: list[str], notes: Notes, file_format: str) -> None:
+    """Warns of what is not in the file.
+
+    Args:
+        lost: what can be kept nowhere.
+        notes: what this file lacks.
+        file_format: one of `FORMATS`.
+    """
     if lost:
         warnings.warn(f"Left out: {listed(lost)}.", stacklevel=3)
     if notes.no_place:
@@ -138,8 +144,13 @@ def _tell(lost: list[str], notes: Notes, file_format: str) -> None:
         warnings.warn(remark, stacklevel=3)
 
 
-def _plain(picture: Image.Image, file_format: str) -> Image.Image:
-    """The samples alone, in the mode that stands for those of their kind."""
+def plain(picture: Image.Image, file_format: str) -> Image.Image:
+    """Returns the samples alone, in the mode that stands for those of their kind.
+
+    Args:
+        picture: of any mode that the format holds.
+        file_format: one of `FORMATS`.
+    """
     transparency = picture.info.get("transparency")
     if picture.mode.startswith("I;16"):
         plain = Image.fromarray(np.asarray(picture).astype("<u2"))

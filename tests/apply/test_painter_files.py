@@ -3,6 +3,9 @@
 import io
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,11 @@ from PIL import Image
 
 pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 
-from aotgan.apply.painter import MaskCanvas
+from aotgan.apply.painter import MaskCanvas, Painter
 from aotgan.apply.painter_files import image_file, pack_mask, preview, unpack_mask
 from aotgan.apply.pictures import read_pictures
 from aotgan.errors import InputError
+from aotgan.models.weights import DEFAULT_MODEL, shipped_models
 
 SIZE = (30, 44)  # height, width
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "18_draw_a_mask.ipynb"
@@ -95,3 +99,38 @@ def test_the_stored_notebook_shows_a_picture_where_widgets_cannot_live():
     text = "".join(after["outputs"][0]["text"])
     assert re.fullmatch(r"hole: [1-9][\d,]* of 135,300 px; filled: True\n", text)
     assert "image/jpeg" in after["outputs"][1]["data"]
+
+
+def test_a_painter_opens_without_what_takes_seconds_to_load():
+    program = (
+        "import sys; from aotgan.apply.painter import Painter;"
+        "import numpy; Painter(numpy.zeros((9, 9, 3), 'uint8'));"
+        "print({'torch', 'scipy', 'pandas', 'matplotlib', 'lightning'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
+def test_the_models_to_choose_come_when_the_painter_is_seen(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")  # as in a kernel that has not loaded it
+    painter = Painter(photo())
+    monkeypatch.undo()
+    assert painter.controls.model.options == (("loading ...", None),)
+    painter.canvas.set_state({"seen": True})
+    for _ in range(300):
+        if painter.controls.model.value is not None:
+            break
+        time.sleep(0.1)
+    assert [value for _, value in painter.controls.model.options] == shipped_models()
+    assert painter.controls.model.value == DEFAULT_MODEL
+
+
+@pytest.mark.skipif(not NOTEBOOK.is_file(), reason="notebooks are not installed")
+def test_the_demo_loads_nothing_else_before_its_painter():
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    shown = [c for c in code if "notebook-only" not in c["metadata"].get("tags", [])]
+    program = "\n".join("".join(cell["source"]) for cell in shown)
+    program += "\nimport sys; print({'torch', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stdout + done.stderr

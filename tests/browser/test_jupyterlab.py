@@ -35,8 +35,8 @@ REACH = 5  # px: the notebook's grow and feather
 NEWS = "@jupyterlab/apputils-extension:announcements"  # its question would lie over the painter
 AFTER = "from aotgan.reproduce.figures"  # begins the cell after the painter's
 SHOWN = (
-    "The painter: rows of tools, a cat's face, a dividing line on it with a fill to its right, and "
-    "buttons for model, grow, feather and fill"
+    "The painter: rows of tools, a cat's face with the hole in it filled, and buttons "
+    "for model, grow, feather and fill"
 )
 
 pytestmark = [
