@@ -63,7 +63,7 @@ lab: $(VENV) ## open JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks $(ARGS)
 
 demo: $(VENV) ## open the mask painter as a page without code
-	JUPYTER_PATH=tools $(PY) -m voila notebooks/18_draw_a_mask.ipynb --Voila.config_file_paths=tools $(ARGS)
+	JUPYTER_PATH=tools $(PY) -m voila notebooks/18_draw_a_mask.ipynb --Voila.config_file_paths=tools/voila $(ARGS)
 
 book: $(VENV) ## build the notebooks and the package's reference as a site, build/book
 	$(PY) -m sphinx -W --keep-going -q -j auto -c docs -d build/doctrees . build/book

@@ -1,7 +1,5 @@
 """Kernels of `make demo`: one for each page that is open, and none for those that are not."""
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -10,8 +8,10 @@ import pytest
 psutil = pytest.importorskip("psutil", reason="psutil comes with the extra 'notebooks'")
 
 ROOT = Path(__file__).parents[2]
+NOTEBOOK = "notebooks/18_draw_a_mask.ipynb"
 PATIENCE_MS = 240_000
 GONE_S = 60  # after the last page
+PAINT_S = 8  # processor time until somebody can draw
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,3 +19,92 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
 ]
+
+
+@pytest.fixture
+def address(serve_voila):
+    """A Voila server with the settings of `make demo`."""
+    options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
+    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools/voila", **options)
+
+
+def processes(word):
+    """Processes that were started from here and have this word in their command."""
+    found = {}
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if word in " ".join(process.cmdline()) and process.status() != "zombie":
+                found[process.pid] = process
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def kernels():
+    return processes("ipykernel_launcher")
+
+
+def seconds(process):
+    """Processor time of a process."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def wait_for(count, limit):
+    """Waits until there are so many kernels; returns after how many seconds."""
+    start = time.monotonic()
+    while len(kernels()) != count:
+        assert time.monotonic() - start < limit, f"{len(kernels())} kernels, not {count}"
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+def opened(context, address):
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address, wait_until="commit")
+    painted(page)
+    return page
+
+
+def painted(page):
+    page.locator(".ap-foot", has_text="no hole yet").wait_for()
+
+
+def test_each_page_has_a_kernel_and_none_is_left(browser, address):
+    context = browser.new_context()
+    page = opened(context, address)
+    (first,) = kernels()
+    page.reload(wait_until="commit")
+    painted(page)
+    wait_for(1, 15)  # the page says goodbye to its kernel
+    assert first not in kernels()
+    pages = [page, *(opened(context, address) for _ in range(4))]
+    assert len(kernels()) == 5
+    pages[0].goto("about:blank")
+    wait_for(4, 15)
+    pages[1].close(run_before_unload=True)
+    wait_for(3, 15)
+    context.close()  # as a browser that crashes: nobody says goodbye
+    wait_for(0, GONE_S)
+
+
+def test_the_kernel_of_an_open_page_stays(browser, address):
+    context = browser.new_context()
+    page = opened(context, address)
+    before = set(kernels())
+    page.wait_for_timeout(50_000)  # more than an idle kernel without a page is given
+    assert set(kernels()) == before and len(before) == 1
+    context.close()
+
+
+def test_a_visitor_can_draw_within_seconds_of_processor_time(browser, address):
+    (server,) = processes("-m voila").values()
+    before = seconds(server)
+    context = browser.new_context()
+    page = opened(context, address)
+    (kernel,) = kernels().values()
+    spent = seconds(kernel) + seconds(server) - before
+    assert spent < PAINT_S
+    assert page.title() == "AOT-GAN painter"
+    context.close()

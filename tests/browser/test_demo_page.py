@@ -21,11 +21,11 @@ pytestmark = [
 def address(serve_voila):
     """A Voila server with the settings of `make demo`."""
     options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
-    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools", **options)
+    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools/voila", **options)
 
 
 def test_the_makefile_opens_this_page():
-    command = f"JUPYTER_PATH=tools $(PY) -m voila {NOTEBOOK} --Voila.config_file_paths=tools"
+    command = f"JUPYTER_PATH=tools $(PY) -m voila {NOTEBOOK} --Voila.config_file_paths=tools/voila"
     assert command in (ROOT / "Makefile").read_text()
 
 
