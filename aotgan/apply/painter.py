@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,12 @@ class Painter(ipywidgets.VBox):
 
     def _seen(self, change: dict[str, Any]) -> None:
         """Loads what fills while somebody looks and draws: PyTorch takes seconds."""
-        threading.Thread(target=self.controls.offer_models, daemon=True).start()
+
+        def load() -> None:
+            self.controls.offer_models()
+            import_module("aotgan.apply.inpaint")
+
+        threading.Thread(target=load, daemon=True).start()
 
     def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
         """Runs in a thread of its own, so that the kernel goes on listening."""
@@ -259,7 +265,7 @@ class Painter(ipywidgets.VBox):
         else:
             session.result, self.canvas.filled = result, filled
             seconds = time.perf_counter() - start
-            notice = " ".join([f"Filled in {seconds:.1f} s. C compares before and after.", *odd])
+            notice = " ".join([f"Filled in {seconds:.1f} s. Compare with Before / after.", *odd])
         # however it ended, the person is told and can go on
         self.canvas.notice = notice
         controls.show(busy=False, filled=self.result is not None)

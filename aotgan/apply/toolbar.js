@@ -45,7 +45,7 @@ const KEYS = [
   ["Enter", "fill"],
   ["V", "the whole result, or the hole"],
   ["C, then ← →", "before and after, move the divider"],
-  ["Arrows, then D", "draw without a mouse: go there, D begins, arrows draw, D ends"],
+  ["Arrows, then D", "draw without a mouse: D begins and ends a stroke"],
   ["Shift + arrows", "go a single pixel"],
   ["Esc", "abandon the stroke; close this list"],
 ];

@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from aotgan.data.images import LUMINANCE, Skipped, read_image, resize, shrink_to_short_side, to_tensor
+from aotgan.data.images import (
+    LUMINANCE,
+    Skipped,
+    read_image,
+    resize,
+    shrink_to_short_side,
+    to_tensor,
+)
 from aotgan.data.mask_files import fit_mask, masks_from_folder, read_mask
 from aotgan.data.masks import DRAWN, MASK_KINDS, RATIO_BINS, centre_mask, random_box_mask
 from aotgan.errors import InputError

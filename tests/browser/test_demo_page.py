@@ -1,9 +1,12 @@
 """What `make demo` opens: the painter as a page without code that loads nothing from elsewhere."""
 
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "notebooks/18_draw_a_mask.ipynb"
@@ -36,6 +39,17 @@ def brightness(colour):
     return sum(numbers) / 3
 
 
+def contrast_of_arrow(page):
+    """Contrast (WCAG 2) of the arrow of the list of models with its ground."""
+    png = page.locator(".ap-controls select").screenshot()
+    end = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))[4:-4, -20:-4] / 255
+    linear = np.where(end <= 0.04045, end / 12.92, ((end + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    ground = np.median(luminance)
+    others = luminance.max(), luminance.min()
+    return max((max(one, ground) + 0.05) / (min(one, ground) + 0.05) for one in others)
+
+
 def test_a_visitor_draws_and_fills(browser, address):
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.set_default_timeout(PATIENCE_MS)
@@ -57,6 +71,9 @@ def test_a_visitor_draws_and_fills(browser, address):
     page.emulate_media(color_scheme="dark")
     dark = [brightness(colour) for colour in page.evaluate(grounds)]
     assert min(light) > 200 and max(dark) < 80
+    assert contrast_of_arrow(page) > 3
+    page.emulate_media(color_scheme="light")
+    assert contrast_of_arrow(page) > 3
     for name in (".ap-bar", ".ap canvas", ".ap-foot", ".ap-controls"):
         box = page.locator(name).bounding_box()
         assert box["y"] + box["height"] <= 800  # seen without scrolling

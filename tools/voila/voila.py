@@ -6,9 +6,10 @@ TITLE = "AOT-GAN painter"
 
 
 def prepare(handler, notebook, cwd):
-    """Names the page, and gives it the cookie without which its goodbye to the kernel is refused."""
+    """Names the page, and gives it the cookie that its goodbye to the kernel needs."""
     notebook.metadata["title"] = TITLE
-    return notebook if handler.xsrf_token else None
+    _ = handler.xsrf_token  # who asks for it sets the cookie
+    return notebook
 
 
 c.VoilaConfiguration.prelaunch_hook = prepare
