@@ -155,8 +155,9 @@ def metadata_of(image: Any) -> Metadata:
         said = image.info
         metadata.profile = said.get("icc_profile") or b""
         metadata.exif = said.get("exif") or image.getexif().tobytes()
-        if isinstance(dpi := said.get("dpi"), tuple):
-            metadata.density = density(*map(float, dpi), "inch")
+        if "dpi" in said:
+            x, y = map(float, said["dpi"])
+            metadata.density = density(x, y, "inch")
         keep_exif(metadata, orientation(image) in SIDEWAYS)
     return metadata
 
