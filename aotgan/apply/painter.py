@@ -169,6 +169,7 @@ class Painter(ipywidgets.VBox):
         if not mask.any():
             self.canvas.notice = "Draw a hole first: cover what is to disappear."
             return
+        self._load()
         self._stop.clear()
         self.canvas.notice, self.controls.progress.value = "Filling ...", 0.0
         self.controls.show(busy=True, filled=False)
@@ -236,13 +237,15 @@ class Painter(ipywidgets.VBox):
         self._session.packed = change["new"]
 
     def _seen(self, change: dict[str, Any]) -> None:
-        """Loads what fills while somebody looks and draws: PyTorch takes seconds."""
+        """Loads what fills while somebody looks and draws: PyTorch takes seconds.
 
-        def load() -> None:
-            self.controls.offer_models()
-            import_module("aotgan.apply.inpaint")
+        In the kernel's own thread, as the cells: two threads that load the same can block.
+        """
+        self._load()
 
-        threading.Thread(target=load, daemon=True).start()
+    def _load(self) -> None:
+        self.controls.offer_models()
+        import_module("aotgan.apply.inpaint")
 
     def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
         """Runs in a thread of its own, so that the kernel goes on listening."""

@@ -1,7 +1,6 @@
 """The row beneath the painter's canvas: model, grow, feather, and what to do with the hole."""
 
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,8 +27,7 @@ class Controls(ipywidgets.HBox):
     """
 
     def __init__(self, model: AnyModel, grow: int, feather: int, actions: dict[str, Action]):
-        self._given, self._offering = model, threading.Lock()
-        self._offered = False
+        self._given, self._offered = model, False
         self.model = ipywidgets.Dropdown(
             options=[(_label(model), model)],
             value=model,
@@ -63,18 +61,17 @@ class Controls(ipywidgets.HBox):
         """
         from aotgan.models.weights import DEFAULT_MODEL, shipped_models, shipped_name
 
-        with self._offering:
-            if self._offered:
-                return
-            self._offered = True
-            model = DEFAULT_MODEL if self._given is None else self._given
-            shipped = shipped_name(model) if isinstance(model, str) else None
-            choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
-            if shipped is None:
-                choices.insert(0, (_label(model), model))
-            with self.model.hold_sync():
-                self.model.options = choices
-                self.model.value = shipped or model
+        if self._offered:
+            return
+        self._offered = True
+        model = DEFAULT_MODEL if self._given is None else self._given
+        shipped = shipped_name(model) if isinstance(model, str) else None
+        choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
+        if shipped is None:
+            choices.insert(0, (_label(model), model))
+        with self.model.hold_sync():
+            self.model.options = choices
+            self.model.value = shipped or model
 
     def show(self, busy: bool, filled: bool) -> None:
         """Enables what can be pressed now."""

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +116,6 @@ def test_the_models_to_choose_come_when_the_painter_is_seen(monkeypatch):
     monkeypatch.undo()
     assert painter.controls.model.options == (("loading ...", None),)
     painter.canvas.set_state({"seen": True})
-    for _ in range(300):
-        if painter.controls.model.value is not None:
-            break
-        time.sleep(0.1)
     assert [value for _, value in painter.controls.model.options] == shipped_models()
     assert painter.controls.model.value == DEFAULT_MODEL
 
