@@ -58,8 +58,7 @@ class Painter extends Canvas {
 
   // Tells the kernel that the painter is seen, for work that nobody should wait for.
   greet() {
-    this.model.set("seen", true);
-    this.model.save_changes();
+    this.model.send({ kind: "seen" }); // no state: a mask would wait until that has been heard
   }
 
   // Takes over what the kernel, or another view of the same widget, has changed.

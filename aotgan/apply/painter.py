@@ -56,7 +56,6 @@ class MaskCanvas(anywidget.AnyWidget):
     """The part of the painter that runs in the browser.
 
     Attributes:
-        seen: has a browser shown it?
         size: width and height of the image in px.
         photo: its preview, a JPEG.
         digest: names the photograph.
@@ -72,7 +71,6 @@ class MaskCanvas(anywidget.AnyWidget):
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     _css = (HERE / "painter.css").read_text(encoding="utf-8")
-    seen = traitlets.Bool(False).tag(sync=True)
     size = traitlets.List(traitlets.Int(), [1, 1]).tag(sync=True)
     photo = traitlets.Bytes(b"").tag(sync=True)
     digest = traitlets.Unicode("").tag(sync=True)
@@ -129,7 +127,6 @@ class Painter(ipywidgets.VBox):
         name = Path(image).stem if isinstance(image, str | Path) else "photo"
         self._open(Session(image, name))
         self.canvas.observe(self._drawn, "packed")
-        self.canvas.observe(self._seen, "seen")
         self.canvas.on_msg(self._receive)
         super().__init__([self.canvas, self.controls])
 
@@ -236,14 +233,11 @@ class Painter(ipywidgets.VBox):
     def _drawn(self, change: dict[str, Any]) -> None:
         self._session.packed = change["new"]
 
-    def _seen(self, change: dict[str, Any]) -> None:
-        """Loads what fills while somebody looks and draws: PyTorch takes seconds.
+    def _load(self) -> None:
+        """Loads what fills: PyTorch takes seconds.
 
         In the kernel's own thread, as the cells: two threads that load the same can block.
         """
-        self._load()
-
-    def _load(self) -> None:
         self.controls.offer_models()
         import_module("aotgan.apply.inpaint")
 
@@ -283,6 +277,8 @@ class Painter(ipywidgets.VBox):
         with self._telling():
             if content["kind"] == "fill":
                 self.fill()
+            elif content["kind"] == "seen":
+                self._load()
             elif content["kind"] == "undo":
                 self.undo()
             elif content["kind"] == "upload":

@@ -115,7 +115,7 @@ def test_the_models_to_choose_come_when_the_painter_is_seen(monkeypatch):
     painter = Painter(photo())
     monkeypatch.undo()
     assert painter.controls.model.options == (("loading ...", None),)
-    painter.canvas.set_state({"seen": True})
+    painter._receive(painter.canvas, {"kind": "seen"}, [])
     assert [value for _, value in painter.controls.model.options] == shipped_models()
     assert painter.controls.model.value == DEFAULT_MODEL
 

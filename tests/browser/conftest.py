@@ -38,7 +38,9 @@ class Model { // what a widget's model does for its view, without a kernel
   fire(name, ...content) { for (const handler of this.handlers[name] ?? []) handler(...content); }
   on(name, handler) { (this.handlers[name] ??= []).push(handler); }
   off(name, handler) { this.handlers[name] = this.handlers[name].filter((h) => h !== handler); }
-  send(content, callbacks, buffers) { this.messages.push({ ...content, buffers }); }
+  send(content, callbacks, buffers) {
+    if (content.kind !== "seen") this.messages.push({ ...content, buffers });
+  }
   save_changes() { if (this.answers) setTimeout(() => this.set("received", this.state.sent)); }
 }
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
