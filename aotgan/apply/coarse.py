@@ -60,6 +60,16 @@ def depth_of(hole: NDArray[np.bool_]) -> float:
     return float(distance_transform_edt(around)[1:-1, 1:-1].max())
 
 
+def remark_on(depth: float) -> str:
+    """Returns what is to be said of a hole of this depth in px; "" where a network can fill it."""
+    if depth <= DEEP_PX:
+        return ""
+    return (
+        f"The hole is {depth:.0f} px deep, and networks have learnt to fill {DEEP_PX:.0f} px: "
+        "the fill may blur. The models smooth and telea may do better."
+    )
+
+
 def levels_of(depth: float) -> int:
     """Returns how often a picture is to be halved so that a hole is no deeper than `DEEP_PX`."""
     return max(0, math.ceil(math.log2(max(depth, 1) / DEEP_PX)))

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aotgan.apply.coarse import (
-    DEEP_PX,
     DeepHole,
     depth_of,
     enlarged,
     halved,
     levels_of,
     region,
+    remark_on,
 )
 from aotgan.apply.crops import Extent, Tile, padded_size, plan_tiles, reduction
 from aotgan.apply.defaults import FEATHER_PX, GROW_PX
@@ -258,14 +258,8 @@ def _plan(
     depth = depth_of(hole)
     if levels is None:
         levels = levels_of(depth) if refines else 0
-    if depth > DEEP_PX:
-        how = f"{2**levels} times as small first, then finer" if levels else "in one pass"
-        warnings.warn(
-            f"the hole is {depth:.0f} px deep, the network has learnt to fill {DEEP_PX:.0f} px: it "
-            f"is filled {how}, and may blur. The models smooth and telea may do better.",
-            DeepHole,
-            stacklevel=3,
-        )
+    if remark := remark_on(depth):
+        warnings.warn(remark, DeepHole, stacklevel=3)
     return _planned(picture, hole, model, feather, context, int(levels))
 
 

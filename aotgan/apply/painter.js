@@ -121,6 +121,13 @@ class Painter extends Canvas {
     this.model.send(content);
   }
 
+  // The mask goes with it: what was drawn while the kernel was busy may not have arrived.
+  async fill() {
+    await this.sending;
+    const buffers = this.packed?.byteLength ? [this.packed] : [];
+    this.model.send({ kind: "fill", sent: this.model.get("sent") }, undefined, buffers);
+  }
+
   async upload(what, file) {
     const parts = Math.max(1, Math.ceil(file.size / CHUNK));
     for (let part = 0; part < parts; part++) {
@@ -132,6 +139,7 @@ class Painter extends Canvas {
 
   // A file comes in parts, each asked for once the one before it is here.
   receive(content, buffers) {
+    if (content.kind === "fill") return this.act("fill");
     if (content.kind !== "part") return;
     if (content.part === 0) this.parts = [];
     this.parts.push(buffers[0]);
@@ -171,7 +179,7 @@ class Painter extends Canvas {
       thicker: () => (bar.diameter = Math.max(bar.diameter + 1, bar.diameter * BRUSH_STEP)),
       fill: () => {
         if (this.keyed && this.gesture) this.drawByKeys(); // ends it
-        this.send({ kind: "fill" });
+        this.fill();
       },
       abandon: () => (this.gesture || bar.help.hidden ? this.abandon() : bar.toggleHelp()),
     };

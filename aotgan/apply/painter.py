@@ -117,7 +117,9 @@ class Painter(ipywidgets.VBox):
         grow: int = GROW_PX,
         feather: int = FEATHER_PX,
     ):
-        actions = {name: self._button(name) for name in ("fill", "cancel", "keep", "restart")}
+        actions = {name: self._button(name) for name in ("cancel", "keep", "restart")}
+        # the canvas answers with the mask as it is drawn
+        actions["fill"] = lambda: self.canvas.send({"kind": "fill"})
         self.canvas = MaskCanvas()
         self.controls = Controls(model, grow, feather, actions)
         self._thread: threading.Thread | None = None
@@ -168,7 +170,8 @@ class Painter(ipywidgets.VBox):
             return
         self._load()
         self._stop.clear()
-        self.canvas.notice, self.controls.progress.value = "Filling ...", 0.0
+        self.canvas.notice = f"Filling ... {self._deep(mask)}".strip()
+        self.controls.progress.value = 0.0
         self.controls.show(busy=True, filled=False)
         self._thread = threading.Thread(target=self._fill, args=(self._session, mask), daemon=True)
         self._thread.start()
@@ -241,6 +244,13 @@ class Painter(ipywidgets.VBox):
         self.controls.offer_models()
         import_module("aotgan.apply.inpaint")
 
+    def _deep(self, mask: NDArray[np.bool_]) -> str:
+        """What is to be said of the hole's depth before a network fills it."""
+        from aotgan.apply.coarse import depth_of, remark_on
+        from aotgan.models.registry import CLASSICAL
+
+        return "" if self.controls.model.value in CLASSICAL else remark_on(depth_of(mask))
+
     def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
         """Runs in a thread of its own, so that the kernel goes on listening."""
         start, image, controls = time.perf_counter(), session.image, self.controls
@@ -276,6 +286,8 @@ class Painter(ipywidgets.VBox):
         """What the browser asks for: fill, undo, take a file, give one."""
         with self._telling():
             if content["kind"] == "fill":
+                if buffers:
+                    self.canvas.set_state({"packed": buffers[0], "sent": content["sent"]})
                 self.fill()
             elif content["kind"] == "seen":
                 self._load()

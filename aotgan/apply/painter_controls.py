@@ -55,23 +55,26 @@ class Controls(ipywidgets.HBox):
             self.offer_models()
 
     def offer_models(self) -> None:
-        """Lets the shipped models be chosen, headed by the given one if it is none of them.
+        """Lets shipped models and classical fillings be chosen, headed by another given one.
 
         Not before PyTorch is loaded, which this does: it takes seconds, and drawing needs none.
         """
+        from aotgan.models.registry import CLASSICAL, DECLARED
         from aotgan.models.weights import DEFAULT_MODEL, shipped_models, shipped_name
 
         if self._offered:
             return
         self._offered = True
         model = DEFAULT_MODEL if self._given is None else self._given
-        shipped = shipped_name(model) if isinstance(model, str) else None
+        known = shipped_name(model) if isinstance(model, str) else None
+        known = model if model in CLASSICAL else known
         choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]
-        if shipped is None:
+        choices += [(DECLARED[name].row, name) for name in CLASSICAL]
+        if known is None:
             choices.insert(0, (_label(model), model))
         with self.model.hold_sync():
             self.model.options = choices
-            self.model.value = shipped or model
+            self.model.value = known or model
 
     def show(self, busy: bool, filled: bool) -> None:
         """Enables what can be pressed now."""

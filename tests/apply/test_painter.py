@@ -87,6 +87,31 @@ def test_a_fill_uses_mask_model_and_options(fills, hole):
     assert painter.canvas.filled and "Filled in" in painter.canvas.notice
 
 
+def test_a_fill_takes_the_mask_that_comes_with_it(fills, hole):
+    painter, asked = Painter(photo()), []
+    from_browser(painter, ~hole)
+    painter.canvas.send = asked.append
+    painter.controls.fill.click()
+    assert asked == [{"kind": "fill"}] and fills.calls == []
+    message(painter, [pack_mask(hole)], kind="fill", sent=2)
+    painter.wait()
+    assert np.array_equal(fills.calls[0][1], hole) and np.array_equal(painter.mask, hole)
+    assert painter.canvas.received == 2
+
+
+@pytest.mark.parametrize(("model", "told"), [(None, True), ("smooth", False)])
+def test_a_deep_hole_is_told_before_a_network_fills_it(fills, model, told):
+    painter = Painter(photo(size=(90, 120)), model)
+    painter.mask = np.pad(np.ones((70, 100), bool), 10)
+    fills.gate.clear()
+    painter.fill()
+    assert painter.canvas.notice.startswith("Filling ...")
+    assert ("The hole is 35 px deep, and networks have learnt" in painter.canvas.notice) == told
+    fills.gate.set()
+    painter.wait()
+    assert fills.calls[0][2] == painter.controls.model.value
+
+
 def test_holes_are_filled_in_turn(fills, hole):
     original = photo()
     painter = Painter(original)

@@ -116,7 +116,8 @@ def test_the_models_to_choose_come_when_the_painter_is_seen(monkeypatch):
     monkeypatch.undo()
     assert painter.controls.model.options == (("loading ...", None),)
     painter._receive(painter.canvas, {"kind": "seen"}, [])
-    assert [value for _, value in painter.controls.model.options] == shipped_models()
+    choices = [value for _, value in painter.controls.model.options]
+    assert choices == [*shipped_models(), "telea", "navier-stokes", "smooth"]
     assert painter.controls.model.value == DEFAULT_MODEL
 
 

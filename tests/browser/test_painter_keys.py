@@ -1,10 +1,13 @@
 """The painter in a real Chromium, by keyboard: draw a hole, see the result, close the list."""
 
+import base64
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from aotgan.apply.painter_files import unpack_mask
 
 pytestmark = pytest.mark.browser
 SIZE = (640, 480)
@@ -71,6 +74,24 @@ def test_fill_takes_the_stroke_in_hand(open_painter):
     assert mask.sum() == (STEP + 1) ** 2
     page.page.wait_for_function("model.messages.length === 1")
     assert page.page.evaluate("model.messages[0].kind") == "fill"
+
+
+@pytest.mark.parametrize("ask", ["key", "kernel"])
+def test_the_mask_goes_with_the_fill(open_painter, ask):
+    page = open_painter(SIZE)
+    centred(page, "r")
+    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "d"))
+    if ask == "key":
+        page.key("Enter")
+    else:  # as its button does
+        page.page.evaluate("model.fire('msg:custom', { kind: 'fill' }, [])")
+    page.page.wait_for_function("model.messages.length === 1")
+    kind, sent, data = page.page.evaluate(
+        "(([m]) => [m.kind, m.sent, btoa(String.fromCharCode(...new Uint8Array("
+        "m.buffers[0].buffer, m.buffers[0].byteOffset, m.buffers[0].byteLength)))])(model.messages)"
+    )
+    assert (kind, sent) == ("fill", page.sent)
+    assert np.array_equal(unpack_mask(base64.b64decode(data), SIZE[::-1]), mask)
 
 
 def test_the_place_of_the_keys_stays_in_sight_and_in_the_picture(open_painter):

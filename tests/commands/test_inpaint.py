@@ -39,7 +39,7 @@ def test_classical_fillings_have_names_and_deep_holes_a_note(place, aotgan):
     Image.fromarray(hole).save("hole.png")
     status, out, said = aotgan("inpaint deep.png hole.png n.png --model g.safetensors")
     assert status == 0 and "1 filled" in out
-    assert "note: deep.png: the hole is 50 px deep, the network has learnt to fill 32 px" in said
+    assert "note: deep.png: The hole is 50 px deep, and networks have learnt to fill 32 px" in said
     for name in ("smooth", "telea", "navier-stokes"):
         assert aotgan(f"inpaint deep.png hole.png {name}.png --model {name}")[::2] == (0, "")
         expected = inpaint(picture, hole, name)
