@@ -20,7 +20,6 @@ import traitlets
 from numpy.typing import NDArray
 from PIL import Image
 
-import aotgan
 from aotgan.apply.defaults import FEATHER_PX, GROW_PX
 from aotgan.apply.painter_controls import Action, AnyModel, Controls
 from aotgan.apply.painter_files import (
@@ -253,13 +252,15 @@ class Painter(ipywidgets.VBox):
 
     def _fill(self, session: Session, mask: NDArray[np.bool_]) -> None:
         """Runs in a thread of its own, so that the kernel goes on listening."""
+        from aotgan.apply.inpaint import inpaint
+
         start, image, controls = time.perf_counter(), session.image, self.controls
         options = {"grow": controls.grow.value, "feather": controls.feather.value}
         model = controls.model.value
         # a result that comes after Cancel is thrown away
         try:
             with remarks() as odd:
-                result = aotgan.inpaint(image, mask, model, on_progress=self._progressed, **options)
+                result = inpaint(image, mask, model, on_progress=self._progressed, **options)
             filled = seen(result)[0]
             if self._stop.is_set():
                 raise Cancelled

@@ -10,6 +10,7 @@ from tolerances import DOUBLE_NET
 import aotgan
 from aotgan.apply import coarse, inpaint
 from aotgan.apply.coarse import DEEP_PX, DeepHole, depth_of, levels_of
+from aotgan.apply.painter import Painter
 from aotgan.data.masks import thick_mask
 from aotgan.errors import InputError
 from aotgan.models.coarse import complete_from_coarse
@@ -122,3 +123,15 @@ def test_a_hole_deeper_than_the_training_is_told_with_the_numbers(fill):
         warnings.simplefilter("error")
         aotgan.inpaint(picture, [(20, 20, 80, 80)], generator)
         aotgan.inpaint(picture, [(20, 20, 120, 120)], "smooth")
+
+
+@pytest.mark.parametrize("network_given", [True, False])
+def test_the_painter_tells_it_before_a_network_fills(network_given):
+    painter = Painter(np.zeros((90, 120, 3), np.uint8), network() if network_given else "smooth")
+    notices = []
+    painter.canvas.observe(lambda change: notices.append(change["new"]), "notice")
+    painter.mask = np.pad(np.ones((70, 100), bool), 10)
+    painter.fill()
+    painter.wait()
+    assert notices[0].startswith("Filling ...") and "Filled in" in notices[-1]
+    assert ("The hole is 35 px deep, and networks have learnt" in notices[0]) == network_given

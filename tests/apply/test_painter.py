@@ -10,7 +10,6 @@ from PIL import Image
 
 pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 
-import aotgan
 from aotgan.apply.painter import Painter
 from aotgan.apply.painter_files import CHUNK, MOST_PAST, pack_mask
 from aotgan.data.mask_files import read_mask
@@ -53,7 +52,7 @@ def fills(monkeypatch):
         values[mask] = (255, 0, 0)
         return Image.fromarray(values)
 
-    monkeypatch.setattr(aotgan, "inpaint", fill)
+    monkeypatch.setattr("aotgan.apply.inpaint.inpaint", fill)
     fill.calls, fill.gate = calls, gate
     return fill
 
@@ -99,19 +98,6 @@ def test_a_fill_takes_the_mask_that_comes_with_it(fills, hole):
     assert painter.canvas.received == 2
 
 
-@pytest.mark.parametrize(("model", "told"), [(None, True), ("smooth", False)])
-def test_a_deep_hole_is_told_before_a_network_fills_it(fills, model, told):
-    painter = Painter(photo(size=(90, 120)), model)
-    painter.mask = np.pad(np.ones((70, 100), bool), 10)
-    fills.gate.clear()
-    painter.fill()
-    assert painter.canvas.notice.startswith("Filling ...")
-    assert ("The hole is 35 px deep, and networks have learnt" in painter.canvas.notice) == told
-    fills.gate.set()
-    painter.wait()
-    assert fills.calls[0][2] == painter.controls.model.value
-
-
 def test_holes_are_filled_in_turn(fills, hole):
     original = photo()
     painter = Painter(original)
@@ -153,7 +139,7 @@ def test_errors_of_a_fill_are_shown(fills, hole, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(aotgan, "inpaint", fails)
+    monkeypatch.setattr("aotgan.apply.inpaint.inpaint", fails)
     painter = Painter(photo())
     painter.mask = hole
     painter.fill()
@@ -284,7 +270,7 @@ def test_a_mask_that_may_be_inverted_is_told_where_it_is_opened_and_filled(
     share = f"{(~hole).mean():.0%} of the image is hole"
     notice = painter.canvas.notice
     assert notice.startswith(f"inv.png is the mask. {share}") and notice.endswith("press Invert.")
-    monkeypatch.setattr(aotgan, "inpaint", fill)
+    monkeypatch.setattr("aotgan.apply.inpaint.inpaint", fill)
     painter.fill()
     painter.wait()
     notice = painter.canvas.notice
