@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
+from tolerances import TENTH
 
 pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 
@@ -63,7 +64,9 @@ def test_the_file_says_what_that_of_the_command_says(hole, monkeypatch, tmp_path
         metadata, tags = read_metadata(file), Image.Exif()
         tags.load(b"Exif\0\0" + metadata.exif)
         assert metadata.profile == PROFILE and tags[ARTIST] == "Ansel" and ORIENTATION not in tags
-        density = name == "photo.webp" or metadata.density.dpi == pytest.approx((240, 240), abs=0.1)
+        density = name == "photo.webp" or metadata.density.dpi == pytest.approx(
+            (240, 240), abs=TENTH
+        )
         assert density  # of WebP files there is none
     with Image.open(own) as one, Image.open(other) as two:
         assert one.size == SIZE[::-1] and np.array_equal(np.array(one), np.array(two))
