@@ -159,6 +159,7 @@ def _worse(bars: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each filling and metric by which it is better, beyond its interval."""
     bins: dict[tuple[str, str], list[str]] = {}
     for row in bars["differences"]:
+        # the end of the interval that speaks least for the filling; None of too few pairs
         end = row["high"] if SHOWN[row["metric"]].higher else row["low"]
         sign = -1 if SHOWN[row["metric"]].higher else 1
         if end is not None and sign * end > 0:
@@ -169,8 +170,10 @@ def _worse(bars: Mapping[str, Any]) -> Iterator[str]:
 
 def _curve(record: Record) -> str:
     last = [{**row, "seen": record.images_seen} for row in record.metrics[record.weights]]
+    # raw weights and their moving average have curves of their own
     before = [row for row in record.curve if row["weights"] == record.weights]
     points = [row for row in (*before, *last) if row["bin"] == ALL]
+    # a curve that ends in the last measurement has it twice: the last one stands
     points = list({row["seen"]: row for row in points}.values())
     metrics = [SHOWN[key] for key in COMPARED]
     rows = [{"images seen": f"{row['seen']:,}", **_cells(row, metrics)} for row in points]
@@ -193,6 +196,7 @@ def _cells(row: Mapping[str, Any], metrics: list[Metric]) -> dict[str, str]:
 def _beside(bars: Mapping[str, Any]) -> str:
     about = bars["evaluation"]
     tables = []
+    # a table for each bin of hole sizes, in the order of the measurement
     for label in dict.fromkeys(row["bin"] for row in bars["metrics"][bars["model"]]):
         table = readable_bars(bars, label)
         table.insert(0, "hole", label)

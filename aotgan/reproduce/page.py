@@ -55,6 +55,7 @@ def write_page(scale: str, figures: str | Path) -> Path:
 def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
     names = {record.experiment for record in records}
     trained = [record for record in records if record.trained]
+    # classical fillings are runs too, but took no training
     hours = sum(record.train_seconds for record in trained) / 3600
     yield heading(scale)
     yield (
@@ -65,10 +66,12 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
         "the page; nothing was typed in."
     )
     yield f"{ENDS} {MEANING}"
+    # a section for each table of the paper of which a row was run
     for name in TABLES:
         table = Table.load(name, folder)
         if table is not None:
             yield from _of_table(table, names)
+    # logos, mask borders and image sizes are in no numbered table: links to their numbers
     rows = [
         f"- [{name}.csv]({name}.csv) and [how it was measured]({name}.json): {what}"
         for name, what in STUDIES.items()
@@ -88,10 +91,12 @@ def _of_table(table: Table, names: set[str]) -> Iterator[str]:
         f"[all numbers]({stem}.md), [CSV]({stem}.csv), [LaTeX]({stem}.tex), "
         f"[notebook](../../notebooks/{notebook}.ipynb). {holes(table.whole)}:"
     )
-    shown = readable(table, elsewhere=True)
-    yield markdown(shown.loc[:, [set(map(str, shown[name])) != {ABSENT} for name in shown]])
+    numbers = readable(table, elsewhere=True)
+    # a column without a number in any row is left out
+    yield markdown(numbers.loc[:, [set(map(str, numbers[name])) != {ABSENT} for name in numbers]])
     yield "\n".join(sentences(table))
     for file in OF_TABLE.get(table.name, ()):
+        # a figure is drawn only where each model in it was run
         if names.issuperset(FIGURES[file]):
             yield f"![{name_of(table.name)}: {', '.join(FIGURES[file])}]({file})"
 

@@ -66,6 +66,7 @@ class Convolutions(torch.autograd.Function):
         y = x.new_empty(batch, height, width, sum(bank.n for bank in banks))
         y2 = x.new_empty(batch, height, width, sum(bank.n2 for bank in banks))
         flat, flat_y, flat_y2 = _flat(x), _flat(y), _flat(y2)
+        # layers of one dilation share the transformed input: a pass a bank
         for bank, layers, at, at2 in _places(banks, parameters):
             to = flat_y, y.shape[-1], at, bank.n, relu
             to2 = flat_y2, y2.shape[-1], at2, bank.n2, False
@@ -75,6 +76,7 @@ class Convolutions(torch.autograd.Function):
                 partial(call, kernels.forward, (*given, *tiles, shape), channels, bank.n + bank.n2)
                 for tiles in _shares(batch * _tiles(height, width, bank.rate))
             )
+        # ReLU's mask is read off its result, so nothing more is kept for it
         ctx.save_for_backward(x, y if relu else None, *parameters)
         ctx.settings = banks, reflect, relu
         return y, y2
@@ -88,20 +90,23 @@ class Convolutions(torch.autograd.Function):
         back, learn = ctx.needs_input_grad[0], any(ctx.needs_input_grad[4:])
         batch, height, width, channels = x.shape
         dx = torch.zeros_like(x) if back else x.new_empty(0)
+        # cut by size and never by threads: the order of sums, and so each bit, stays the same
         parts = max(1, min(batch, MOST_PARTS, batch * height * width // PART))
         flat, flat_dx = _flat(x), _flat(dx)
         flat_g, flat_g2 = _flat(g.contiguous()), _flat(g2.contiguous())
-        shown = flat_g if y is None else _flat(y)
+        activations = flat_g if y is None else _flat(y)
         grads: list[Tensor | None] = []
+        # banks add into one dx in turn; the parts within a bank hold images of their own
         for bank, layers, at, at2 in _places(banks, parameters):
             outputs, each = bank.n + bank.n2, _tiles(height, width, bank.rate)
             sums = torch.empty(parts, _gradient_size(channels, outputs) if learn else 0)
             weights = transformed(layers, transpose=True) if back else flat[:0]
-            source = flat_g, shown, g.shape[-1], at, bank.n, relu
+            source = flat_g, activations, g.shape[-1], at, bank.n, relu
             source2 = flat_g2, flat_g2, g2.shape[-1], at2, bank.n2, False
             shape = height, width, channels, bank.rate, reflect
             jobs = []
             for part in range(parts):
+                # whole images, for overlapping tiles of one image would add into the same dx
                 tiles = part * batch // parts * each, (part + 1) * batch // parts * each
                 results = flat_dx, back, sums[part].numpy(), learn
                 given = flat, weights, *results, source, source2, *tiles, shape

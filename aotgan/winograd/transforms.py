@@ -20,6 +20,8 @@ part = njit(**OPTIONS)
 @part
 def place(tile, H, W, rate):
     """Image, row and column of a tile's first output; the tiles of an image are consecutive."""
+    # a dilated convolution is rate * rate plain ones on interleaved grids (phases),
+    # each covered by tiles of 4x4 outputs
     down = ((H + rate - 1) // rate + 3) // 4
     across = ((W + rate - 1) // rate + 3) // 4
     column, tile = tile % across, tile // across
@@ -33,6 +35,7 @@ def _source(position, length, rate, reflect):
     """The row or column that padding shows at a position; -1 is zero."""
     if 0 <= position < length:
         return position
+    # tiles overhang the image; what lies beyond the padding reaches no output that is kept
     if not reflect or position < -rate or position >= length + rate:
         return -1
     return -position if position < 0 else 2 * (length - 1) - position
@@ -42,6 +45,7 @@ def _source(position, length, rate, reflect):
 def _look(tile, H, W, C, rate, reflect, rows, columns):
     """Offsets of the six rows and columns that a tile sees; -1 is zero."""
     image, top, left = place(tile, H, W, rate)
+    # 4x4 outputs of a 3x3 kernel see 6x6 inputs, from one dilation before the first
     for i in range(6):
         row = _source(top + (i - 1) * rate, H, rate, reflect)
         column = _source(left + (i - 1) * rate, W, rate, reflect)
@@ -139,12 +143,14 @@ def transform_input(x, V, first, last, shape, scratch):
         _look(tile, H, W, C, rate, reflect, rows, columns)
         r0, r1, r2, r3, r4, r5 = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
         for c in range(0, C, 8):
+            # B^T x: columns first, eight channels to a vector
             for j in range(6):
                 q = columns[j]
                 d0, d1, d2 = _pixel(x, r0, q, c), _pixel(x, r1, q, c), _pixel(x, r2, q, c)
                 d3, d4, d5 = _pixel(x, r3, q, c), _pixel(x, r4, q, c), _pixel(x, r5, q, c)
                 put_six(lines, 8 * j, 48, *_input_line(d0, d1, d2, d3, d4, d5))
             at = (tile - first) * C + c
+            # (B^T x) B: row i of the tile gives points 6 i to 6 i + 5, a plane each
             for i in range(6):
                 put_six(V, 6 * i * plane + at, plane, *_input_line(*six(lines, 48 * i, 8)))
 
@@ -159,9 +165,11 @@ def scatter_input(V, dx, first, last, shape, scratch):
         _look(tile, H, W, C, rate, reflect, rows, columns)
         for c in range(0, C, 8):
             at = (tile - first) * C + c
+            # V B^T: the six points of a row
             for i in range(6):
                 d = _input_line_back(*six(V, 6 * i * plane + at, plane))
                 put_six(lines, 48 * i, 8, *d)
+            # B (V B^T), added since tiles overlap; zero padding has no gradient to take
             for j in range(6):
                 if columns[j] < 0:
                     continue
@@ -187,6 +195,7 @@ def transform_output(M, K, k0, to, bias, first, last, shape, scratch):
         image, top, left = place(tile, H, W, rate)
         for k in range(k0, k0 + n, 8):
             at = (tile - first) * K + k
+            # A^T M: six points down to four outputs
             for j in range(6):
                 y0, y1, y2, y3 = _output_line(*six(M, j * plane + at, 6 * plane))
                 store(lines, 8 * j, y0)
@@ -194,6 +203,7 @@ def transform_output(M, K, k0, to, bias, first, last, shape, scratch):
                 store(lines, 8 * j + 96, y2)
                 store(lines, 8 * j + 144, y3)
             shift = load(bias, k)
+            # (A^T M) A; tiles overhang below and on the right, where nothing is written
             for i in range(4):
                 if top + i * rate >= H:
                     break
@@ -224,16 +234,18 @@ def transform_gradient(M, K, k0, source, first, last, shape, scratch):
     for tile in range(first, last):
         image, top, left = place(tile, H, W, rate)
         for k in range(k0, k0 + n, 8):
+            # g A^T; outputs that overhang the image have no gradient
             for i in range(4):
                 row = top + i * rate
-                there = row < H
+                in_image = row < H
                 at = ((image * H + row) * W + left) * channels + offset + k - k0
-                g0 = _gradient(g, y, at, there and left < W, relu)
-                g1 = _gradient(g, y, at + step, there and left + rate < W, relu)
-                g2 = _gradient(g, y, at + 2 * step, there and left + 2 * rate < W, relu)
-                g3 = _gradient(g, y, at + 3 * step, there and left + 3 * rate < W, relu)
+                g0 = _gradient(g, y, at, in_image and left < W, relu)
+                g1 = _gradient(g, y, at + step, in_image and left + rate < W, relu)
+                g2 = _gradient(g, y, at + 2 * step, in_image and left + 2 * rate < W, relu)
+                g3 = _gradient(g, y, at + 3 * step, in_image and left + 3 * rate < W, relu)
                 put_six(lines, 48 * i, 8, *_output_line_back(g0, g1, g2, g3))
             at = (tile - first) * K + k
+            # A (g A^T)
             for j in range(6):
                 d0, d1 = load(lines, 8 * j), load(lines, 8 * j + 48)
                 d2, d3 = load(lines, 8 * j + 96), load(lines, 8 * j + 144)

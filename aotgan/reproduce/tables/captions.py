@@ -48,6 +48,7 @@ def caption(records: Sequence[Record], intervals: str = ENDS) -> str:
 def _caption_lines(records: Sequence[Record], intervals: str) -> Iterator[str]:
     groups = by_experiment(records)
     first = groups[0][0]
+    # data, pairs and protocol are the same in all groups: the first speaks for them
     data, test = first.data, first.evaluation
     check = f"{CHECK_LABEL.capitalize()}. " if first.scale == CHECK_SCALE else ""
     trained = first.config.get("data", {}).get("masks", "free-form")  # `DataConfig`'s
@@ -59,6 +60,7 @@ def _caption_lines(records: Sequence[Record], intervals: str) -> Iterator[str]:
         f"{test['images']:,} held-out photographs of {test['name']} and {holes}, the same for "
         "every run."
     )
+    # networks: a line an experiment, since steps and departures may differ
     for group in groups:
         if not group[0].trained:
             yield f"{group[0].experiment}: not trained, the same for every seed."
@@ -72,6 +74,7 @@ def _caption_lines(records: Sequence[Record], intervals: str) -> Iterator[str]:
             f"{record.experiment}: {record.steps:,} steps, {record.images_seen:,} images, "
             f"{word} {seeds}; {average}; feature network of the losses {record.features}.{departs}"
         )
+    # what ± means, then which weights and which Fréchet distance were measured
     yield intervals
     yield from distance_interval(first)
     yield from weight_lines(groups)
@@ -96,14 +99,17 @@ def by_experiment(records: Sequence[Record]) -> list[list[Record]]:
     """Groups records in the order of the declaration, seeds ascending, and checks that they fit."""
     if not records:
         raise InputError("no records were given: train a run first (aotgan train).")
+    # experiments that a user declared have no place in the paper: last, by name
     order = {name: position for position, name in enumerate(EXPERIMENTS)}
     names = sorted({r.experiment for r in records}, key=lambda n: (order.get(n, len(order)), n))
     groups = [
         sorted((r for r in records if r.experiment == n), key=lambda r: r.seed) for n in names
     ]
+    # rows may differ in configuration; seeds of one row may not
     check_equal(records, "table", evaluated)
     for group in groups:
         check_equal(group, f"experiment {group[0].experiment}", _configured)
+        # the same seed twice would narrow the interval over seeds for nothing
         if len({record.seed for record in group}) < len(group):
             raise InputError(f"two records of {group[0].experiment} have the same seed.")
     return groups

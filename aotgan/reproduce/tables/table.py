@@ -142,15 +142,17 @@ class Table:
 
         rows = []
         for metric in (m for m in self.metrics if m.paper and self.has_paper):
+            # an order belongs to one bin of hole sizes, as a column of the paper does
             for at, ours in self.frame().groupby("bin", sort=False):
                 paper = ours[f"{PREFIX} {metric.paper}"].map(lambda cell: cell.value)
-                there = ours[ours[metric.title].notna() & paper.notna()]
-                if there.empty:
+                rows_in_both = ours[ours[metric.title].notna() & paper.notna()]
+                if rows_in_both.empty:
                     continue
-                values = paper[there.index], there[metric.title]
-                tau = kendalltau(*values).statistic if len(there) > 1 else math.nan
-                best = there.sort_values(metric.title + RANK, kind="stable")["row"]
-                row = {"metric": metric.title, "bin": at, "rows": len(there), "tau": tau}
+                # tau is undefined for a single row: NaN, so that no order is claimed
+                values = paper[rows_in_both.index], rows_in_both[metric.title]
+                tau = kendalltau(*values).statistic if len(rows_in_both) > 1 else math.nan
+                best = rows_in_both.sort_values(metric.title + RANK, kind="stable")["row"]
+                row = {"metric": metric.title, "bin": at, "rows": len(rows_in_both), "tau": tau}
                 rows.append(row | {"order": list(best)})
         return pd.DataFrame(rows, columns=["metric", "bin", "rows", "tau", "order"])
 
@@ -163,7 +165,9 @@ class Table:
         for label in self.have:
             record = self.runs_of(label)[0].record
             cost = {title: record.cost.get(key, math.nan) for key, title in COSTS.items()}
+            # records count single parameters, the paper millions
             cost["parameters (M)"] /= 1e6
+            # a classical filling has no training whose rate could be given
             rate = record.images_per_s if record.trained else math.nan
             rows.append({"row": label} | cost | {"training (images/s)": rate})
         return pd.DataFrame(rows)
@@ -207,6 +211,7 @@ class Table:
             return None
         cells = printed(self.name, metric.paper)
         a, b = (cells.get((label, self.whole), Published(ABSENT)) for label in (first, second))
+        # an absent number is NaN, and so is a difference from it
         change = b.value - a.value
         return Published(ABSENT if math.isnan(change) else f"{change:+.{metric.digits}f}")
 
@@ -222,9 +227,10 @@ class Table:
         if fd is None:
             return None
         frame = self.frame()
-        there = frame[(frame["bin"] == at) & frame["row"].isin(paper_rows(self.name))]
-        values = zip(there["row"], there[fd.title], strict=True)
+        paper_rows_in_bin = frame[(frame["bin"] == at) & frame["row"].isin(paper_rows(self.name))]
+        values = zip(paper_rows_in_bin["row"], paper_rows_in_bin[fd.title], strict=True)
         ours = {str(label): float(value) for label, value in values if not math.isnan(value)}
+        # the abstract compares with the best other model, not with a fixed one
         others = [label for label in ours if label != OURS]
         if OURS not in ours or not others:
             return None
@@ -234,11 +240,13 @@ class Table:
             for (row, hole), cell in printed(self.name, fd.paper).items()
             if hole == at
         }
+        # the best other in print may be another model than the best of our runs
         second = min(value for row, value in paper.items() if row != OURS)
         return best, 1 - ours[OURS] / ours[best], 1 - paper[OURS] / second
 
     def _computed(self, weights: str) -> pd.DataFrame:
         """The numbers of some weights, bin by bin."""
+        # one line a bin and label, what was measured elsewhere last in each bin
         labels = (*self.rows, *self.elsewhere)
         frame = pd.DataFrame(
             {
@@ -250,6 +258,7 @@ class Table:
             for at in self.bins
             for label in labels
         )
+        # models from elsewhere were not trained alike: they get numbers but no rank
         ranked = frame["experiment"] != ELSEWHERE
         for metric in self.metrics:
             cells = [
@@ -258,8 +267,10 @@ class Table:
             ]
             for suffix, values in zip(("", LOW, HIGH), zip(*cells, strict=True), strict=True):
                 frame[metric.title + suffix] = values
+            # rank 1 is best, whichever way the metric points
             ours = frame[ranked].groupby("bin")[metric.title]
             frame[metric.title + RANK] = ours.rank(ascending=not metric.higher)
+            # the printed number beside ours; `ABSENT` for rows that only we have
             if metric.paper and self.has_paper:
                 paper = printed(self.name, metric.paper)
                 column = [
@@ -273,6 +284,7 @@ class Table:
         self, label: str, metric: Metric, weights: str, at: str
     ) -> tuple[float, float, float]:
         """Mean and ends over the seeds of a row in a bin; NaN without a run."""
+        # one set of weights and no seeds of ours: a value without ends
         if label in self.elsewhere:
             row = next((row for row in self.elsewhere[label] if row["bin"] == at), {})
             value = row.get(metric.key)
