@@ -74,7 +74,7 @@ def _caption_lines(records: Sequence[Record], intervals: str) -> Iterator[str]:
             f"{record.experiment}: {record.steps:,} steps, {record.images_seen:,} images, "
             f"{word} {seeds}; {average}; feature network of the losses {record.features}.{departs}"
         )
-    # what ± means, then which weights and which Fréchet distance were measured
+    # what ± means, loss weights other than the paper's, and what the distances are
     yield intervals
     yield from distance_interval(first)
     yield from weight_lines(groups)
@@ -99,7 +99,7 @@ def by_experiment(records: Sequence[Record]) -> list[list[Record]]:
     """Groups records in the order of the declaration, seeds ascending, and checks that they fit."""
     if not records:
         raise InputError("no records were given: train a run first (aotgan train).")
-    # experiments that a user declared have no place in the paper: last, by name
+    # records of experiments that are not declared here come last, by name
     order = {name: position for position, name in enumerate(EXPERIMENTS)}
     names = sorted({r.experiment for r in records}, key=lambda n: (order.get(n, len(order)), n))
     groups = [
