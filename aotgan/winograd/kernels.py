@@ -42,7 +42,7 @@ from aotgan.winograd.vectors import fma, gather, load, scatter, splat, spread, s
 
 # SHA-256 of vectors.py and transforms.py: with them changes this file, from whose time numba knows
 # that what it compiled before is out of date.
-SOURCES = "88e19a9b5042827c63e0764bf9328db34ba5b2ace5915215cb3fbf4963b87761"
+SOURCES = "79e1906ddde76e8f1ce1a0a23080d734efcba9c922beac7238c9a11179246528"
 PANEL = 16
 POINTS = 36
 
