@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import alive, wait_until
 from typer.main import get_command
 
 from aotgan import cli
@@ -196,22 +196,6 @@ def test_ctrl_c_saves_the_run_and_leaves_no_process(tmp_path):
     options = RunOptions(device="cpu", workers=0, progress="none")
     resumed = Trainer(make_config("aotgan", "smoke"), directory, options)
     assert 10 <= resumed.step == load_state(directory / "state.pt")["step"] < 150
-
-
-def wait_until(done):
-    end = time.monotonic() + PATIENCE_S
-    while not done():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-def alive(group):
-    """Whether any process of a group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_two_processes_train_one_run_and_one_measures_it(tmp_path):

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ pytest.importorskip("anywidget", reason="anywidget is in the extra 'notebooks'")
 from aotgan.apply.painter import MaskCanvas
 from aotgan.apply.painter_files import unpack_mask
 
+ROOT = Path(__file__).parents[2]
+DEMO = "notebooks/18_draw_a_mask.ipynb"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SITE = "http://painter.invalid/"
 PAGE = """<!doctype html><html lang="en"><title>painter</title><meta charset="utf-8">
@@ -252,3 +255,10 @@ def wait_until_it_answers(address, server):
         except OSError:
             time.sleep(0.5)
     pytest.fail("voila did not start")
+
+
+@pytest.fixture
+def demo(serve_voila):
+    """Address of a Voila server with the settings of `make demo`."""
+    options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
+    return serve_voila(DEMO, "--Voila.config_file_paths=tools/voila", **options)

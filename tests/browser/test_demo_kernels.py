@@ -1,14 +1,11 @@
 """Kernels of `make demo`: one for each page that is open, and none for those that are not."""
 
 import time
-from pathlib import Path
 
 import pytest
 
 psutil = pytest.importorskip("psutil", reason="psutil comes with the extra 'notebooks'")
 
-ROOT = Path(__file__).parents[2]
-NOTEBOOK = "notebooks/18_draw_a_mask.ipynb"
 PATIENCE_MS = 240_000
 GONE_S = 60  # after the last page
 PAINT_S = 8  # processor time until somebody can draw
@@ -19,13 +16,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
 ]
-
-
-@pytest.fixture
-def address(serve_voila):
-    """A Voila server with the settings of `make demo`."""
-    options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
-    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools/voila", **options)
 
 
 def processes(word):
@@ -59,10 +49,10 @@ def wait_for(count, limit):
     return time.monotonic() - start
 
 
-def opened(context, address):
+def opened(context, demo):
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    page.goto(address, wait_until="commit")
+    page.goto(demo, wait_until="commit")
     painted(page)
     return page
 
@@ -71,15 +61,15 @@ def painted(page):
     page.locator(".ap-foot", has_text="no hole yet").wait_for()
 
 
-def test_each_page_has_a_kernel_and_none_is_left(browser, address):
+def test_each_page_has_a_kernel_and_none_is_left(browser, demo):
     context = browser.new_context()
-    page = opened(context, address)
+    page = opened(context, demo)
     (first,) = kernels()
     page.reload(wait_until="commit")
     painted(page)
     wait_for(1, 15)  # the page says goodbye to its kernel
     assert first not in kernels()
-    pages = [page, *(opened(context, address) for _ in range(4))]
+    pages = [page, *(opened(context, demo) for _ in range(4))]
     assert len(kernels()) == 5
     pages[0].goto("about:blank")
     wait_for(4, 15)
@@ -89,20 +79,20 @@ def test_each_page_has_a_kernel_and_none_is_left(browser, address):
     wait_for(0, GONE_S)
 
 
-def test_the_kernel_of_an_open_page_stays(browser, address):
+def test_the_kernel_of_an_open_page_stays(browser, demo):
     context = browser.new_context()
-    page = opened(context, address)
+    page = opened(context, demo)
     before = set(kernels())
     page.wait_for_timeout(50_000)  # more than an idle kernel without a page is given
     assert set(kernels()) == before and len(before) == 1
     context.close()
 
 
-def test_a_visitor_can_draw_within_seconds_of_processor_time(browser, address):
+def test_a_visitor_can_draw_within_seconds_of_processor_time(browser, demo):
     (server,) = processes("-m voila").values()
     before = seconds(server)
     context = browser.new_context()
-    page = opened(context, address)
+    page = opened(context, demo)
     (kernel,) = kernels().values()
     spent = seconds(kernel) + seconds(server) - before
     assert spent < PAINT_S

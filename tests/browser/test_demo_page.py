@@ -20,13 +20,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def address(serve_voila):
-    """A Voila server with the settings of `make demo`."""
-    options = {"cwd": ROOT, "JUPYTER_PATH": "tools"}
-    return serve_voila(NOTEBOOK, "--Voila.config_file_paths=tools/voila", **options)
-
-
 def test_the_makefile_opens_this_page():
     command = f"JUPYTER_PATH=tools $(PY) -m voila {NOTEBOOK} --Voila.config_file_paths=tools/voila"
     assert command in (ROOT / "Makefile").read_text()
@@ -50,7 +43,7 @@ def contrast_of_arrow(page):
     return max((max(one, ground) + 0.05) / (min(one, ground) + 0.05) for one in others)
 
 
-def test_a_visitor_draws_and_fills(browser, address):
+def test_a_visitor_draws_and_fills(browser, demo):
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.set_default_timeout(PATIENCE_MS)
     foreign, complaints = [], []
@@ -60,8 +53,8 @@ def test_a_visitor_draws_and_fills(browser, address):
         foreign.append(route.request.url)
         route.abort()
 
-    page.route(lambda url: not url.startswith((address, "data:", "blob:")), note)
-    page.goto(address, wait_until="commit")
+    page.route(lambda url: not url.startswith((demo, "data:", "blob:")), note)
+    page.goto(demo, wait_until="commit")
     canvas = page.locator(".ap canvas")
     page.locator(".ap-foot", has_text="no hole yet").wait_for()
     assert "import" not in page.inner_text("body")  # no code

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import nbformat
 import pytest
+from processes import alive, wait_until
 
 from aotgan.errors import InputError
 from aotgan.reproduce.runs import notebook as notebooks
@@ -264,19 +264,3 @@ def test_nothing_outlives_a_killed_kernel_or_run(write_notebook, tmp_path, kille
         job.kill()
     if killed == "kernel":
         assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("NotebookError", DIED)]]
-
-
-def wait_until(done):
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def alive(group):
-    """Whether any process of a group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

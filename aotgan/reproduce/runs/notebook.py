@@ -265,9 +265,11 @@ class _Lines:
 def _said_in_cell(draft: Path, problem: str) -> str:
     """Puts what stopped a kernel from outside where errors stand, in the cell that ran."""
     notebook = json.loads(draft.read_text("utf-8"))
-    started = [c for c in notebook["cells"] if c["metadata"]["papermill"]["start_time"] is not None]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    started = [cell for cell in code if cell["metadata"]["papermill"]["start_time"] is not None]
     error = {"ename": NotebookError.__name__, "evalue": problem, "traceback": [problem]}
-    started[-1]["outputs"].append({"output_type": "error", **error})
+    # a kernel may die before its first cell
+    (started or code[:1])[-1]["outputs"].append({"output_type": "error", **error})
     write_atomically(draft, json.dumps(notebook))
     return problem
 
