@@ -264,3 +264,17 @@ def test_nothing_outlives_a_killed_kernel_or_run(write_notebook, tmp_path, kille
         job.kill()
     if killed == "kernel":
         assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("NotebookError", DIED)]]
+
+
+@pytest.mark.parametrize(("started", "at"), [((), 0), ((0,), 0), ((0, 1), 1)])
+def test_what_stopped_a_kernel_stands_in_the_cell_that_ran_or_the_first(tmp_path, started, at):
+    def cell(kind, begun):
+        papermill = {"start_time": "now" if begun else None}
+        return {"cell_type": kind, "metadata": {"papermill": papermill}, "outputs": []}
+
+    code = [cell("code", number in started) for number in range(3)]
+    draft = tmp_path / "draft.ipynb"
+    draft.write_text(json.dumps({"cells": [cell("markdown", True), *code]}))
+    assert notebooks._said_in_cell(draft, DIED) == DIED
+    told = [bool(c["outputs"]) for c in json.loads(draft.read_text())["cells"]]
+    assert told == [False, *(number == at for number in range(3))]
