@@ -38,7 +38,7 @@ FORMAT = "aotgan-generator"
 ENDING = ".safetensors"
 SHIPPED = Path(__file__).parents[1] / "weights"
 PREFIX = "aotgan-"  # that names of shipped models may lack
-DEFAULT_MODEL = "aotgan-demo"  # what None stands for, wherever a model is asked for
+DEFAULT_MODEL = "aotgan-scenes"  # what None stands for, wherever a model is asked for
 
 
 def save_generator(

@@ -19,7 +19,7 @@ from aotgan.reproduce.runs.outputs import (
     CURVES,
     FILLS,
     NUMBERS,
-    in_main,
+    has_own_files,
     kept_files,
     tables_with,
 )
@@ -137,7 +137,7 @@ def _main_runs(runs: Sequence[tuple[Path, Record]]) -> dict[str, list[tuple[Path
     """Those of the runs that have files of their own name, by experiment."""
     main: dict[str, list[tuple[Path, Record]]] = {}
     for folder, record in runs:
-        if in_main(record.experiment):
+        if has_own_files(record.experiment):
             main.setdefault(record.experiment, []).append((folder, record))
     return main
 

@@ -15,7 +15,6 @@ from aotgan.models.weights import PREFIX
 from aotgan.reproduce.bars import CHANNELS, COMPARED, readable_bars
 from aotgan.reproduce.runs.experiments import get_experiment
 from aotgan.reproduce.runs.record import Record
-from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.tables.text import markdown
 
 SHOWN = {metric.key: metric for metric in METRICS}
@@ -149,8 +148,11 @@ def _limits(record: Record, bars: Mapping[str, Any]) -> Iterator[str]:
         f"Numbers below are of {bars['evaluation']['size_px']} px. A larger picture's deep holes "
         "are filled from coarse to fine, and get blurred as they grow."
     )
-    about = get_scale(record.scale).about
-    yield f"Scale {record.scale} ({about}). No claim of the paper rests on this model."
+    share = bars["config"]["width"] / Generator.published_width
+    yield (
+        f"Scale {record.scale}, {share:.0%} of the paper's width. No claim of the paper rests on "
+        "this model."
+    )
     worse = list(_worse(bars))
     yield from worse or ["No filling below is better in any bin, as far as the intervals tell."]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from aotgan.files import write_atomically
+from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, TABLES, file_stem
 from aotgan.reproduce.runs.record import Record, load_record
 from aotgan.reproduce.tables.captions import heading
@@ -32,6 +33,7 @@ STUDIES = {
     "mask_borders": "masks that miss the border of what they remove (section 4.9; notebook 15)",
     "image_sizes": "networks at other image sizes than they were trained at (notebook 15)",
 }
+REPAIRS = "repairs.png"
 OF_TABLE = {
     "4": ("figure6.png", "receptive_fields.png"),
     "6": ("figure7.png", "gate_maps.png"),
@@ -71,6 +73,7 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
         table = Table.load(name, folder)
         if table is not None:
             yield from _of_table(table, names)
+    yield from _of_shipped(names)
     # logos, mask borders and image sizes are in no numbered table: links to their numbers
     rows = [
         f"- [{name}.csv]({name}.csv) and [how it was measured]({name}.json): {what}"
@@ -99,6 +102,22 @@ def _of_table(table: Table, names: set[str]) -> Iterator[str]:
         # a figure is drawn only where each model in it was run
         if names.issuperset(FIGURES[file]):
             yield f"![{name_of(table.name)}: {', '.join(FIGURES[file])}]({file})"
+
+
+def _of_shipped(names: set[str]) -> Iterator[str]:
+    """A section on the models that the package ships, where one of them was run."""
+    shipped = [name for name in names if EXPERIMENTS[name].group == "shipped"]
+    if not shipped:
+        return
+    yield "## Models in the package"
+    yield "\n".join(
+        f"- [{name}]({name}.md): {EXPERIMENTS[name].title}; beside fillings that learn nothing in "
+        f"[its card](../../aotgan/weights/{name}.md)"
+        for name in sorted(shipped)
+    )
+    if names.issuperset(FIGURES[REPAIRS]):
+        caption = "Photographs with white holes, above what the shipped model makes of them"
+        yield f"![{caption}]({REPAIRS})"
 
 
 def brief(table: Table) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from tolerances import DOUBLE_NET, FIVE_PERCENT, PERCENT, SINGLE_NET
 
 from aotgan.apply.holes import grow_mask
 from aotgan.data.images import to_tensor
+from aotgan.models.weights import DEFAULT_MODEL
 from aotgan.reproduce.runs.scales import SCALES
 from aotgan.reproduce.studies import borders as mask_borders
 from aotgan.reproduce.studies.borders import (
@@ -22,7 +23,7 @@ from aotgan.reproduce.studies.borders import (
     summarise_borders,
     sweep,
 )
-from aotgan.reproduce.studies.study import DEMO, read_result
+from aotgan.reproduce.studies.study import read_result
 
 SIDE = 128
 
@@ -150,5 +151,5 @@ def test_results_are_written_for_the_shipped_model(tmp_path, monkeypatch, photog
     assert [path.name for path in written] == ["mask_borders.csv", "mask_borders.json"]
     frame, about = read_result(tmp_path / "laptop", "mask_borders")
     assert len(frame) == len(EDGES) * 2 and about["photographs"] == 1
-    assert about["size_px"] == 80 and list(about["weights"]) == [DEMO]
+    assert about["size_px"] == 80 and list(about["weights"]) == [DEFAULT_MODEL]
     assert Image.open(next(photographs.iterdir())).size == (56, 48)

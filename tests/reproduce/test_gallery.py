@@ -33,8 +33,8 @@ def test_every_ablation_together_gives_every_table_and_figure_of_section_4_7():
     assert table_files(names) == [*tables, PAGE]
     assert table_files(["fill-white"]) == [*(f"readings.{e}" for e in ("md", "csv", "tex")), PAGE]
     models = {"figure1.png", "figure5.png"}
-    readings = {"readings_discriminators.png"}
-    assert set(figure_files(names)) == {*FIGURES, *NUMBERS.values()} - readings - models
+    others = {"readings_discriminators.png", "repairs.png"}
+    assert set(figure_files(names)) == {*FIGURES, *NUMBERS.values()} - others - models
     assert models <= set(figure_files(["aotgan", *select(["baselines"])]))
     table1 = ["table1.md", "table1.csv", "table1.tex"]
     assert table_files(["aotgan"]) == ["aotgan.md", "aotgan.csv", *table1, PAGE]
@@ -42,6 +42,8 @@ def test_every_ablation_together_gives_every_table_and_figure_of_section_4_7():
     assert table_files(["aotgan-demo"]) == ["aotgan-demo.md", "aotgan-demo.csv", PAGE]
     assert table_files(["mnps"]) == ["table2.md", "table2.csv", "table2.tex", PAGE]
     assert figure_files(["sm-patchgan"]) == ["gate_maps.png"]
+    pictures = ["aotgan-scenes_loss_curves.png", "aotgan-scenes_fills.png", "repairs.png"]
+    assert figure_files(["aotgan-scenes"]) == pictures
 
 
 def test_every_figure_is_drawn_from_declared_experiments():

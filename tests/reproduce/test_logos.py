@@ -14,7 +14,7 @@ from aotgan.data.masks import box_mask
 from aotgan.errors import InputError
 from aotgan.metrics.pixel import measure
 from aotgan.models.generator import Generator
-from aotgan.models.weights import save_generator
+from aotgan.models.weights import DEFAULT_MODEL, save_generator
 from aotgan.reproduce.runs.record import save_record
 from aotgan.reproduce.runs.scales import SCALES
 from aotgan.reproduce.studies import logos as applications
@@ -32,7 +32,7 @@ from aotgan.reproduce.studies.logos import (
     network_filler,
     summarise_logos,
 )
-from aotgan.reproduce.studies.study import DEMO, read_result
+from aotgan.reproduce.studies.study import read_result
 
 BOXES = {"a.png": [(10, 20, 30, 16), (60, 50, 8, 9)], "b.png": [(0, 0, 96, 40)]}
 
@@ -166,10 +166,15 @@ def test_a_photograph_counts_once_however_many_logos_it_shows():
         for logo in range(logos):
             about = {"photograph": photograph, "logo": logo, "place": 0, "share": share}
             psnr = np.inf if photograph == "a" else 20.0
-            ours = about | {"filler": DEMO, "l1_hole": error, "psnr_hole": psnr, "ssim": 0.5}
+            ours = about | {
+                "filler": DEFAULT_MODEL,
+                "l1_hole": error,
+                "psnr_hole": psnr,
+                "ssim": 0.5,
+            }
             rows += [ours, ours | {"filler": "other", "l1_hole": error + 0.02 * (logo + 1)}]
     table = summarise_logos(pd.DataFrame(rows)).set_index(["group", "filler"])
-    both = table.loc[(ALL, DEMO)]
+    both = table.loc[(ALL, DEFAULT_MODEL)]
     assert (both.photographs, both.holes) == (2, 4)
     assert both.l1_hole == pytest.approx(0.2)  # not (0.1 + 3 * 0.3) / 4
     assert both.psnr_hole == 20 and both.l1_hole_change == 0
@@ -178,7 +183,7 @@ def test_a_photograph_counts_once_however_many_logos_it_shows():
     assert other.l1_hole_change_low < other.l1_hole_change < other.l1_hole_change_high
     groups = list(table.index.unique("group"))
     assert groups == [ALL, GROUPS[0], GROUPS[2]]
-    assert table.loc[(GROUPS[2], DEMO)].l1_hole == pytest.approx(0.3)
+    assert table.loc[(GROUPS[2], DEFAULT_MODEL)].l1_hole == pytest.approx(0.3)
 
 
 @pytest.fixture
@@ -212,7 +217,7 @@ def test_a_finished_run_is_measured_beside_the_shipped_model(
     written = measure_removal("laptop", tmp_path / "runs", tmp_path / "figures", openlogo)
     assert [path.name for path in written] == ["logo_removal.csv", "logo_removal.json"]
     frame, about = read_result(tmp_path / "figures" / "laptop", "logo_removal")
-    assert set(frame["filler"]) == {"logo-removal seed 3", DEMO, *applications.FILLERS}
+    assert set(frame["filler"]) == {"logo-removal seed 3", DEFAULT_MODEL, *applications.FILLERS}
     assert about["logos_with_a_place"] == 1 and about["short_side_px"] == 60
     assert about["weights"]["logo-removal seed 3"]["steps"] == 1500
     assert str(tmp_path) not in json.dumps(about)

@@ -12,7 +12,7 @@ from aotgan.models.weights import save_generator
 from aotgan.reproduce.figures.style import fill_bytes
 from aotgan.reproduce.runs.record import save_record
 from aotgan.reproduce.studies.study import (
-    SHIPPED_DEMO,
+    SHIPPED_MODEL,
     fill_all,
     finished_weights,
     intervals,
@@ -55,8 +55,8 @@ def test_no_finished_run_is_said(tmp_path):
 
 
 def test_the_shipped_model_is_named_by_its_checksum():
-    assert SHIPPED_DEMO.about() == {"file_sha256": sha256_of(SHIPPED_DEMO.path)}
-    assert SHIPPED_DEMO.generator().config["width"] == 16
+    assert SHIPPED_MODEL.about() == {"file_sha256": sha256_of(SHIPPED_MODEL.path)}
+    assert SHIPPED_MODEL.generator().config["width"] == 32
 
 
 def test_results_come_back_with_their_description(tmp_path):

@@ -28,7 +28,7 @@ from aotgan.reproduce.claims.arithmetic import (
 )
 from aotgan.reproduce.claims.verdicts import CONTRADICTED, OPEN, SCALED, Finding
 from aotgan.reproduce.runs.experiments import EXPERIMENTS, select
-from aotgan.reproduce.runs.outputs import RECORDS, file_stem, in_main
+from aotgan.reproduce.runs.outputs import RECORDS, file_stem
 from aotgan.reproduce.runs.record import Record, load_record
 from aotgan.reproduce.runs.scales import CHECK_SCALE
 from aotgan.reproduce.studies.borders import RESULT as BORDERS
@@ -70,7 +70,8 @@ class Committed:
     @cached_property
     def main(self) -> Record | None:
         """Record of the first of them that is AOT-GAN's."""
-        return next((record for record in self.measured if in_main(record.experiment)), None)
+        ours = (r for r in self.measured if EXPERIMENTS[r.experiment].group == "main")
+        return next(ours, None)
 
     def table(self, name: str) -> Table | None:
         """One of the tables; None where no row of it was run."""

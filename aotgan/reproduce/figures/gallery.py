@@ -28,6 +28,7 @@ from aotgan.reproduce.figures.networks import (
     receptive_field_figure,
     scene_cases,
 )
+from aotgan.reproduce.figures.repairs import repairs
 from aotgan.reproduce.figures.style import Case, fill_bytes
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.outputs import FIGURES
@@ -133,6 +134,10 @@ def _discriminators(trained: Trained, names: tuple[str, ...]) -> Figure:
     return discriminator_figure(networks, (image, mask, pair), fill, trained.note(*names))
 
 
+def _repairs(trained: Trained, names: tuple[str, ...]) -> Figure:
+    return repairs(trained.generator(names[0]))
+
+
 def _rates(name: str) -> str:
     return "rates " + ", ".join(map(str, EXPERIMENTS[name].generator["rates"]))
 
@@ -157,4 +162,5 @@ DRAWN: dict[str, Callable[[Trained, tuple[str, ...]], Figure]] = {
     "gate_maps.png": _gates,
     "discriminators.png": _discriminators,
     "readings_discriminators.png": _discriminators,
+    "repairs.png": _repairs,
 }

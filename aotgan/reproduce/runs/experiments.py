@@ -155,7 +155,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         _main(
             "aotgan-demo",
-            "AOT-GAN, trained longer: the model that the package ships",
+            "AOT-GAN as the text has it, trained longer",
             train_more=2.0,
         ),
         _rates(1),

@@ -13,7 +13,8 @@ PAGE = "README.md"  # all results of a scale
 PAIRS_SUFFIX = "-pairs.csv"
 RESAMPLES_SUFFIX = "-resamples.csv"
 CURVE_PAIRS_SUFFIX = "-curve-pairs.csv"
-MAIN_TABLES = (".md", ".csv")  # endings, after the name of an experiment of the group main
+OWN_GROUPS = ("main", "shipped")  # of experiments that have files of their own name
+MAIN_TABLES = (".md", ".csv")  # endings of these, after the name
 FILLS, CURVES = "_fills.png", "_loss_curves.png"
 ABLATIONS = ("4", "5", "6", "7", READINGS)  # tables of one bin
 COMPARISONS = ("1", "2")  # tables of models
@@ -29,6 +30,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "gate_maps.png": ("sm-patchgan",),
     "discriminators.png": ("residual-gated", "hm-patchgan", "sm-patchgan"),
     "readings_discriminators.png": ("sm-patchgan", "objective-released", "objective-mmagic"),
+    "repairs.png": ("aotgan-scenes",),
 }
 NUMBERS = {"receptive_fields.png": "receptive_fields.csv"}  # measured for a figure alone
 
@@ -55,23 +57,25 @@ def tables_with(experiments: Iterable[str]) -> list[str]:
     return [table for table in TABLES if table in fed]
 
 
-def in_main(experiment: str) -> bool:
+def has_own_files(experiment: str) -> bool:
     """Whether an experiment is measured on every mask ratio, and has files of its own name."""
-    return EXPERIMENTS[experiment].group == "main"
+    return EXPERIMENTS[experiment].group in OWN_GROUPS
 
 
 def table_files(experiments: Iterable[str]) -> list[str]:
     """Returns the tables that these experiments fill, wholly or in part, and the page of all."""
     names = list(dict.fromkeys(experiments))
     stems = [file_stem(table) for table in tables_with(names)]
-    main = [f"{name}{ending}" for name in names if in_main(name) for ending in MAIN_TABLES]
+    main = [f"{name}{ending}" for name in names if has_own_files(name) for ending in MAIN_TABLES]
     return [*main, *(f"{stem}.{end}" for stem in stems for end in ("md", "csv", "tex")), PAGE]
 
 
 def figure_files(experiments: Iterable[str]) -> list[str]:
     """Returns the figures that these experiments suffice for, and `NUMBERS` of these."""
     names = dict.fromkeys(experiments)
-    main = [f"{name}{ending}" for name in names if in_main(name) for ending in (CURVES, FILLS)]
+    main = [
+        f"{name}{ending}" for name in names if has_own_files(name) for ending in (CURVES, FILLS)
+    ]
     drawn = [file for file, needed in FIGURES.items() if names.keys() >= set(needed)]
     return main + drawn + [NUMBERS[file] for file in drawn if file in NUMBERS]
 

@@ -20,10 +20,10 @@ from aotgan.data.catalogue import load
 from aotgan.data.images import load_square
 from aotgan.metrics.pixel import l1_hole
 from aotgan.models.generator import Generator
+from aotgan.models.weights import DEFAULT_MODEL
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
-    DEMO,
-    SHIPPED_DEMO,
+    SHIPPED_MODEL,
     Mask,
     Picture,
     fill_all,
@@ -189,7 +189,7 @@ def border_result(
     images = load(size.sets["scenes"], "test", data_root)
     order = np.random.default_rng([SEED, 0]).permutation(len(images))[:photographs]
     squares = [load_square(images.files[at], size.size_px) for at in order]
-    frame = measure_borders(SHIPPED_DEMO.generator(), squares)
+    frame = measure_borders(SHIPPED_MODEL.generator(), squares)
     about = {
         "what": "an object of known shape put on photographs, and removed with masks whose border "
         "lies `shift` px outside of the object's, then grown by `grow` px",
@@ -201,7 +201,7 @@ def border_result(
         "edges_px": EDGES,
         "error": f"mean |x - z| in [0, 1] over the object and {MARGIN_PX} px around it",
         "tint": f"mean colour of the object less {-min(SHIFTS)} px: 0 the truth's, 1 the object's",
-        "weights": {DEMO: SHIPPED_DEMO.about()},
+        "weights": {DEFAULT_MODEL: SHIPPED_MODEL.about()},
     }
     return write_result(frame, Path(figures) / scale / f"{RESULT}.csv", about)
 

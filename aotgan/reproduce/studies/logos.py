@@ -23,11 +23,11 @@ from aotgan.errors import InputError
 from aotgan.metrics.pixel import WINDOW, measure
 from aotgan.models.classical import SmoothSurface
 from aotgan.models.generator import STRIDE, Generator
+from aotgan.models.weights import DEFAULT_MODEL
 from aotgan.reproduce.figures.style import fill_bytes
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
-    DEMO,
-    SHIPPED_DEMO,
+    SHIPPED_MODEL,
     Box,
     Mask,
     Picture,
@@ -190,7 +190,7 @@ def measure_logos(cases: Iterator[LogoCase], fillers: Mapping[str, Filler]) -> p
     return pd.DataFrame(rows)
 
 
-def summarise_logos(frame: pd.DataFrame, against: str = DEMO) -> pd.DataFrame:
+def summarise_logos(frame: pd.DataFrame, against: str = DEFAULT_MODEL) -> pd.DataFrame:
     """Averages the measurements by size of the box, with 95 % intervals over photographs.
 
     A photograph counts once, by the mean over its holes, however many logos it shows. Infinite
@@ -249,7 +249,7 @@ def measure_removal(
     weights = {
         f"{name} seed {seed}": found
         for (name, seed), found in finished_weights(scale, out, [EXPERIMENT]).items()
-    } | {DEMO: SHIPPED_DEMO}
+    } | {DEFAULT_MODEL: SHIPPED_MODEL}
     size = get_scale(scale)
     images = load(size.sets["logos"], "test", data_root)
     networks = {name: network_filler(w.generator()) for name, w in weights.items()}

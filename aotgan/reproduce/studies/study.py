@@ -20,13 +20,11 @@ from aotgan.errors import InputError
 from aotgan.files import sha256_of, write_atomically
 from aotgan.metrics.intervals import interval
 from aotgan.models.generator import Generator
-from aotgan.models.weights import SHIPPED, load_generator
+from aotgan.models.weights import DEFAULT_MODEL, ENDING, SHIPPED, load_generator
 from aotgan.reproduce.collect import finished_runs
 from aotgan.reproduce.runs.record import Record, environment
 from aotgan.reproduce.runs.run import RECORD, run_directory
 from aotgan.training.loop import EMA_WEIGHTS, WEIGHTS
-
-DEMO = "aotgan-demo"
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
 Mask = NDArray[np.bool_]  # (H, W), True = hole
@@ -51,7 +49,7 @@ class Weights:
         return load_generator(self.path)
 
 
-SHIPPED_DEMO = Weights(SHIPPED / f"{DEMO}.safetensors")
+SHIPPED_MODEL = Weights(SHIPPED / f"{DEFAULT_MODEL}{ENDING}")
 
 
 def finished_weights(
