@@ -16,6 +16,7 @@ from aotgan.reproduce.tables.text import markdown
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MOST_WORDS = 1200
+SHIPPED = ("scenes", "faces")
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/running.md", "figures/laptop/README.md")
 LINKS = [
     (page, link)
@@ -37,7 +38,7 @@ def test_one_screen_is_enough():
 
 def test_results_are_those_of_the_committed_records(table1):
     assert markdown(brief(table1)) in README
-    assert "12,000 training images each" in TEXT
+    assert "trained at a quarter of the paper's width on 12,000 images of 128 px" in TEXT
     assert {r.images_seen for r in table1.records if r.trained} == {12_000}
 
 
@@ -49,6 +50,25 @@ def test_classical_fillings_beat_all_seven_as_it_is_said(table1):
     assert len(seven) == 7 and len(table1.untrained) == 3
     for title in ("PSNR (dB)", "SSIM"):
         assert frame.loc[table1.untrained, title].min() > seven[title].max()
+
+
+def test_shipped_models_are_ahead_as_their_cards_say():
+    seen = [re.search(r"images seen \| ([\d,]+)", card(name))[1] for name in SHIPPED]
+    assert f"saw {seen[0]} and {seen[1]} images, and are ahead of every such filling" in TEXT
+    for name in SHIPPED:
+        lead = re.search(r"\| all \| smooth \|[^|]*\|[^(|]*\(\+([\d.]+),", card(name))[1]
+        assert re.search(rf"\[{name}\]\(\S+\) by {re.escape(lead)} dB", TEXT)
+        rows = re.findall(r"^\| all \| (?!aotgan)(.+) \|$", card(name), re.MULTILINE)
+        assert len(rows) == 3
+        for row in rows:
+            ends = re.findall(r"\([^,]+, (\S+) to (\S+)\)", row)
+            signs = [(-1 if low[0] == high[0] == "-" else 1) for low, high in ends]
+            assert signs == [-1, 1, 1, -1, -1]  # L1, PSNR, SSIM and two distances
+            assert all(low[0] == high[0] for low, high in ends)
+
+
+def card(name):
+    return (ROOT / f"aotgan/weights/aotgan-{name}.md").read_text(encoding="utf-8")
 
 
 def test_number_of_claims_is_that_of_the_ledger():

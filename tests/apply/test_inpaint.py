@@ -280,7 +280,7 @@ def test_model_by_name_path_and_object_are_one(tmp_path):
     path = save_generator(generator, tmp_path / "g.safetensors")
     by_object = aotgan.inpaint(image, [(5, 5, 20, 20)], generator)
     assert np.array_equal(aotgan.inpaint(image, [(5, 5, 20, 20)], path), by_object)
-    shipped = aotgan.inpaint(image, [(5, 5, 20, 20)], "aotgan-demo")
+    shipped = aotgan.inpaint(image, [(5, 5, 20, 20)], "aotgan-scenes")
     assert np.array_equal(aotgan.inpaint(image, [(5, 5, 20, 20)]), shipped)
     assert not np.array_equal(shipped, by_object)
 

@@ -50,7 +50,8 @@ def package(tmp_path, monkeypatch):
     """The folder of shipped models, with a default and nothing else."""
     folder = tmp_path / "package"
     torch.manual_seed(0)
-    save_generator(Generator(width=1), folder / f"{weights.DEFAULT_MODEL}.safetensors")
+    monkeypatch.setattr(weights, "DEFAULT_MODEL", "aotgan-other")
+    save_generator(Generator(width=1), folder / "aotgan-other.safetensors")
     monkeypatch.setattr(weights, "SHIPPED", folder)
     return folder
 
