@@ -69,7 +69,7 @@ def halve(source: str | Path, destination: str | Path) -> Path:
     """Copies a weights file in half precision, atomically: half as large.
 
     `load_inpainter` makes float32 of it again. The rounding changes the shipped model's PSNR by
-    0.0006 dB in the mean and by 0.004 dB at most over 120 held-out pairs.
+    0.0001 dB in the mean and by 0.002 dB at most over 120 pairs of bundled photographs, 256 px.
 
     Args:
         source: a file of `save_generator`.
