@@ -124,7 +124,7 @@ class Cast:
 
 def readable_bars(bars: Mapping[str, Any], at: str = ALL) -> pd.DataFrame:
     """Returns a bin for reading: each filler's numbers, and what the model changes against it."""
-    shown = []
+    lines = []
     for filler, rows in bars["metrics"].items():
         row = next(row for row in rows if row["bin"] == at)
         cells = {"filled by": filler}
@@ -135,8 +135,8 @@ def readable_bars(bars: Mapping[str, Any], at: str = ALL) -> pd.DataFrame:
                 if (d["against"], d["bin"], d["metric"]) == (filler, at, metric.key)
             ]
             cells[metric.title] = _cell(metric, row[metric.key], change)
-        shown.append(cells)
-    return pd.DataFrame(shown)
+        lines.append(cells)
+    return pd.DataFrame(lines)
 
 
 def _cell(metric: Metric, value: float | None, change: list[dict[str, Any]]) -> str:
@@ -145,9 +145,9 @@ def _cell(metric: Metric, value: float | None, change: list[dict[str, Any]]) -> 
     text = f"{metric.factor * value:.{metric.digits}f}"
     for d in change:
         ends = [metric.factor * d[end] for end in ("low", "high") if d[end] is not None]
-        told = [signed(metric.factor * d["difference"], metric.digits)]
-        told += [signed_ends(ends, metric.digits)] if ends else []
-        text += f" ({', '.join(told)})"
+        parts = [signed(metric.factor * d["difference"], metric.digits)]
+        parts += [signed_ends(ends, metric.digits)] if ends else []
+        text += f" ({', '.join(parts)})"
     return text
 
 

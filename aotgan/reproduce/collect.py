@@ -165,19 +165,19 @@ def _check_complete(
     experiments: Sequence[str] | None,
     seeds: Sequence[int] | None,
 ) -> None:
-    found = {(record.experiment, record.seed) for record in records}
-    names = experiments or sorted({name for name, _ in found})
+    finished = {(record.experiment, record.seed) for record in records}
+    names = experiments or sorted({name for name, _ in finished})
     for name, seed in runs_of(names, seeds or []):
-        if (name, seed) not in found:
+        if (name, seed) not in finished:
             folder = run_directory(out, scale, name, seed)
             raise InputError(
                 f"{folder} holds no finished run. Run `aotgan train --experiment {name} "
                 f"--scale {scale} --seed {seed} --out {out}` first."
             )
     for name in names:
-        if not any(name == other for other, _ in found):
+        if not any(name == other for other, _ in finished):
             raise InputError(f"{Path(out) / scale / name} holds no finished run.")
-    if not found:
+    if not finished:
         raise InputError(
             f"{Path(out) / scale} holds no finished run. Train one first, for example with "
             f"`aotgan train --scale {scale} --out {out}`."

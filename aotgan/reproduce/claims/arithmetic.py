@@ -188,12 +188,12 @@ def consistent_votes(percentage: str, most: int = VOTES) -> dict[int, int]:
         most: votes cast at the most.
     """
     hundredths = int(Decimal(percentage) * 100)
-    found = {}
+    won_of = {}
     for cast in range(1, most + 1):
         won = round(hundredths * cast / 10_000)
         if 2 * abs(10_000 * won - hundredths * cast) <= cast:
-            found[cast] = won
-    return found
+            won_of[cast] = won
+    return won_of
 
 
 def vote_splits(percentages: Sequence[str], total: int = VOTES) -> list[tuple[int, ...]]:
@@ -246,12 +246,12 @@ def _row(table: str, row: str) -> Mapping[str, Decimal]:
 
 def best_rows(table: str) -> dict[str, list[str]]:
     """Returns the best row of a table for each metric; several where they tie."""
-    found = {}
+    winners = {}
     for metric in METRICS:
         values = printed(table, metric).iloc[0]
         best = values.max() if metric in HIGHER else values.min()
-        found[metric] = [str(row) for row in values.index[values == best]]
-    return found
+        winners[metric] = [str(row) for row in values.index[values == best]]
+    return winners
 
 
 def widest_margin(table: str, better: str, worse: str) -> tuple[str, dict[str, float]]:

@@ -105,11 +105,11 @@ def gate_contrasts() -> tuple[float, ...]:
 def gate_follows_hole(_: str) -> Finding:
     """The shipped model's gates inside and outside holes."""
     contrasts = gate_contrasts()
-    told = ", ".join(f"{contrast:+.3f}" for contrast in contrasts)
+    listed = ", ".join(f"{contrast:+.3f}" for contrast in contrasts)
     right = sum(contrast > 0 for contrast in contrasts)
     return Finding(
         OPEN,
-        f"Weight of the new features, inside minus outside the hole: {told}; in the claimed "
+        f"Weight of the new features, inside minus outside the hole: {listed}; in the claimed "
         f"direction for {right} of {len(contrasts)} photographs. One network of one seed decides "
         "nothing.",
     )
@@ -197,31 +197,31 @@ def patchgan_labels(_: str) -> Finding:
     """PatchGAN's labels of patches without any hole."""
     size = (SIZE // 8 - 2,) * 2
     zeros = not label_map("patchgan", _centre(), size).any()
-    told = counts()
+    cells = counts()
     return exactly(
-        zeros and told["known"] > 0,
-        f"Of {told['cells']:,} cells, {told['known']:,} see no pixel of the {HOLE} px hole; all "
+        zeros and cells["known"] > 0,
+        f"Of {cells['cells']:,} cells, {cells['known']:,} see no pixel of the {HOLE} px hole; all "
         "are labelled fake.",
     )
 
 
 def hard_labels(_: str) -> Finding:
     """Hard labels of mixed patches."""
-    told = counts()
+    cells = counts()
     return exactly(
-        told["mixed"] > 0 and told["mixed, hard label between"] == 0,
-        f"{told['mixed']} cells see known and missing pixels; each is labelled 0 or 1.",
+        cells["mixed"] > 0 and cells["mixed, hard label between"] == 0,
+        f"{cells['mixed']} cells see known and missing pixels; each is labelled 0 or 1.",
     )
 
 
 def soft_labels(_: str) -> Finding:
     """Soft labels lie between 0 and 1 where patches are mixed, and nowhere else."""
-    told = counts()
+    cells = counts()
     return exactly(
-        told["mixed, soft label between"] == told["mixed"]
-        and told["unmixed, soft label between"] == 0,
-        f"All {told['mixed']} mixed cells have a label between 0 and 1, none of the other "
-        f"{told['cells'] - told['mixed']:,} has.",
+        cells["mixed, soft label between"] == cells["mixed"]
+        and cells["unmixed, soft label between"] == 0,
+        f"All {cells['mixed']} mixed cells have a label between 0 and 1, none of the other "
+        f"{cells['cells'] - cells['mixed']:,} has.",
     )
 
 
@@ -257,15 +257,15 @@ def released_polarity(_: str) -> Finding:
 
 def released_l1(_: str) -> Finding:
     """The released "MAE" of grey images that differ by ten levels."""
-    told, equal = [], True
+    ratios, equal = [], True
     for level in (40, 110, 200):
         images = [np.full((8, 8, 3), value, np.uint8) for value in (level, level + 10)]
         ratio, plain = float(l1_released(*images)), float(l1(*images))
         equal &= abs(ratio - plain) < 1e-9
-        told.append(f"{ratio:.3f} at grey {level}")
+        ratios.append(f"{ratio:.3f} at grey {level}")
     return exactly(
         equal,
-        f"It divides by the brightness, sum |x - z| / sum (x + z): {', '.join(told)}, where the "
+        f"It divides by the brightness, sum |x - z| / sum (x + z): {', '.join(ratios)}, where the "
         f"mean absolute error is {plain:.3f} each time.",
     )
 

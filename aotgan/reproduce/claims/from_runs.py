@@ -91,14 +91,19 @@ def trained(committed: Committed, arguments: str) -> Finding:
     if table is None or missing is not None:
         return missing or Finding(OPEN, WAITING)
     metrics = [m for m in table.metrics if (m.key in keys if keys else m.paper)]
+    # a verdict stands only where averaged and final weights agree on it
     changes = {
         kind: [table.compare(worse, better, metrics, kind) for better, worse in claimed]
         for kind in table.weights
     }
     verdicts = {decide(list(chain(*of_kind))) for of_kind in changes.values()}
-    told = [_told(*pair) for pair in zip(claimed, zip(*changes.values(), strict=True), strict=True)]
+    lines = [
+        _told(*pair) for pair in zip(claimed, zip(*changes.values(), strict=True), strict=True)
+    ]
     place = f"figures/{table.records[0].scale}/{file_stem(name)}.md"
-    return Finding(verdicts.pop() if len(verdicts) == 1 else OPEN, "\n".join([*told, f"[{place}]"]))
+    return Finding(
+        verdicts.pop() if len(verdicts) == 1 else OPEN, "\n".join([*lines, f"[{place}]"])
+    )
 
 
 def quicker(committed: Committed, arguments: str) -> Finding:
@@ -108,6 +113,7 @@ def quicker(committed: Committed, arguments: str) -> Finding:
     missing = _untrained(name, claimed, table)
     if table is None or missing is not None:
         return missing or Finding(OPEN, WAITING)
+    # the slowest run of the one against the quickest of the other: no seed may say otherwise
     ((quick, slow),) = claimed
     seconds = {
         label: [run.record.cost["seconds"] for run in table.runs_of(label)]
@@ -145,6 +151,7 @@ def _surely_worse(change: Comparison, count: int) -> bool:
 
     if change.verdict != "worse":
         return False
+    # Bonferroni over the comparisons: one false alarm must not contradict a claim
     degrees, half = change.seeds - 1, change.high - change.difference
     widened = half * float(stdtrit(degrees, 1 - 0.025 / count)) / student(degrees)
     return abs(change.difference) > widened
@@ -157,6 +164,7 @@ def harder_in_records(committed: Committed, _: str) -> Finding:
         return Finding(OPEN, f"No record of AOT-GAN; {WAITING}.")
     bins = [row for row in record.metrics[record.weights] if row["bin"] != "all"]
     metrics = [m for m in metrics_of(record) if m.paper and bins[0].get(m.key) is not None]
+    # every step to a larger hole counts, in every metric that the paper prints
     steps = list(pairwise(bins))
     apart = sum(_clearly_harder(*step, metric) for step in steps for metric in metrics)
     wrong = sum(_change(*step, metric) <= 0 for step in steps for metric in metrics)

@@ -46,12 +46,12 @@ def best_in_every_line(_: str) -> Finding:
     """AOT-GAN alone in front in 24 lines."""
     leads = printed.margins()
     open_lines = printed.undecided_lines()
-    told = ", ".join(f"{NAMES[metric]} at {ratio}" for metric, ratio in open_lines)
+    phrases = ", ".join(f"{NAMES[metric]} at {ratio}" for metric, ratio in open_lines)
     verdict = CONTRADICTED if (leads < 0).any(axis=None) else OPEN if open_lines else EXACT
     return Finding(
         verdict,
         f"Alone in front in {leads.size - len(open_lines)} of {leads.size} lines, behind in none. "
-        f"{told}: 0.55 for AOT-GAN and for EdgeConnect, which two decimals cannot tell apart.",
+        f"{phrases}: 0.55 for AOT-GAN and for EdgeConnect, which two decimals cannot tell apart.",
     )
 
 
@@ -77,14 +77,14 @@ def harder_in_table(_: str) -> Finding:
 def second_everywhere(arguments: str) -> Finding:
     """A model second in all lines of some metrics."""
     model, *metrics = arguments.split()
-    told, holds = [], True
+    phrases, holds = [], True
     for metric in metrics:
         places = printed.places(metric)
         rivals = places.drop(columns=[OURS, model])
         holds &= bool(((places[model] == 2) & (rivals.min(axis=1) > 2)).all())
         listed = ", ".join(map(str, places[model]))
-        told.append(f"{NAMES[metric]}: places {listed}{_rivals(places[model], rivals)}")
-    return exactly(holds, f"{model} by rising mask ratio, {'; '.join(told)}.")
+        phrases.append(f"{NAMES[metric]}: places {listed}{_rivals(places[model], rivals)}")
+    return exactly(holds, f"{model} by rising mask ratio, {'; '.join(phrases)}.")
 
 
 def _rivals(place: pd.Series, rivals: pd.DataFrame) -> str:
@@ -101,26 +101,26 @@ def _rivals(place: pd.Series, rivals: pd.DataFrame) -> str:
 def second_on_average(arguments: str) -> Finding:
     """A model second by the mean over the mask ratios."""
     model, *metrics = arguments.split()
-    told, holds = [], True
+    phrases, holds = [], True
     for metric in metrics:
         order, means = printed.order_of_means(metric), printed.printed("1", metric).mean()
         holds &= order[1] == model
-        told.append(
+        phrases.append(
             f"{NAMES[metric]} {means[order[1]]:.4g} ({order[1]}), {means[order[2]]:.4g} "
             f"({order[2]})"
         )
-    return exactly(holds, f"Second and third by the mean: {'; '.join(told)}.")
+    return exactly(holds, f"Second and third by the mean: {'; '.join(phrases)}.")
 
 
 def two_best(_: str) -> Finding:
     """Who is second in some metric on average; mean places beside it."""
     seconds = {metric: printed.order_of_means(metric)[1] for metric in METRICS}
-    told = ", ".join(f"{NAMES[metric]} {name}" for metric, name in seconds.items())
+    phrases = ", ".join(f"{NAMES[metric]} {name}" for metric, name in seconds.items())
     means = printed.mean_places().drop(OURS)
     places = ", ".join(f"{name} {place:.2f}" for name, place in means.iloc[:3].items())
     return exactly(
         set(seconds.values()) == {"PConv", "GatedConv"},
-        f"Second by the mean: {told}. By the mean place over all 24 lines, a criterion that the "
+        f"Second by the mean: {phrases}. By the mean place over all 24 lines, a criterion that the "
         f"paper does not use, the best three are {places}: GatedConv owes its place to FID alone.",
     )
 
@@ -129,46 +129,48 @@ def all_better(arguments: str) -> Finding:
     """Rows of a table better than others in all four metrics: "7: A>B; C>B"."""
     table, pairs = _pairs(arguments)
     leads = {pair: printed.gains(table, *pair) for pair in pairs}
-    told = "; ".join(f"{a} over {b}: {_leads(lead)}" for (a, b), lead in leads.items())
+    phrases = "; ".join(f"{a} over {b}: {_leads(lead)}" for (a, b), lead in leads.items())
     holds = all(gain > 0 for lead in leads.values() for gain in lead.values())
-    return exactly(holds, f"{told} (positive is better).")
+    return exactly(holds, f"{phrases} (positive is better).")
 
 
 def largest_in_fid(arguments: str) -> Finding:
     """Leads as shares, FID's the largest."""
     table, pairs = _pairs(arguments)
-    told, holds = [], True
+    phrases, holds = [], True
     for better, worse in pairs:
         widest, shares = printed.widest_margin(table, better, worse)
         holds &= widest == FID
         listed = ", ".join(f"{NAMES[m]} {share:+.2%}" for m, share in shares.items())
-        told.append(f"over {worse}: {listed}")
-    return exactly(holds, f"Leads as shares {'; '.join(told)}.")
+        phrases.append(f"over {worse}: {listed}")
+    return exactly(holds, f"Leads as shares {'; '.join(phrases)}.")
 
 
 def best_row(arguments: str) -> Finding:
     """One row of a table the best in every column: "7: SM-PatchGAN"."""
     table, row = arguments.split(": ", 1)
     best = printed.best_rows(table)
-    told = []
+    phrases = []
     for metric, rows in best.items():
         if rows != [row]:
             values = printed.printed(table, metric).iloc[0]
             winner = rows[0] if rows[0] != row else rows[1]
-            told.append(f"in {NAMES[metric]} {winner} has {values[winner]:g} against {values[row]}")
+            phrases.append(
+                f"in {NAMES[metric]} {winner} has {values[winner]:g} against {values[row]}"
+            )
     smallest = ", ".join(f"{NAMES[m]} {_lead_of(table, m, row):+g}" for m in METRICS)
-    text = f"Best in {len(METRICS) - len(told)} of {len(METRICS)} columns"
-    text += f"; {' and '.join(told)}" if told else ""
-    return exactly(not told, f"{text}. Lead over the best other row: {smallest}.")
+    text = f"Best in {len(METRICS) - len(phrases)} of {len(METRICS)} columns"
+    text += f"; {' and '.join(phrases)}" if phrases else ""
+    return exactly(not phrases, f"{text}. Lead over the best other row: {smallest}.")
 
 
 def rows_shared(_: str) -> Finding:
     """Shared rows of Tables 4 to 7."""
-    told = " / ".join(
+    phrases = " / ".join(
         " = ".join(f"Table {table} {row!r}" for table, row in rows) for rows in printed.SHARED_ROWS
     )
     holds = all(printed.rows_agree(rows) for rows in printed.SHARED_ROWS)
-    return exactly(holds, f"All four numbers agree: {told}.".replace("'", '"'))
+    return exactly(holds, f"All four numbers agree: {phrases}.".replace("'", '"'))
 
 
 def several_branches(_: str) -> Finding:
@@ -197,9 +199,9 @@ def more_branches(_: str) -> Finding:
         ("rates 1,2,4,8", "rates 1,2,8"),
     )
     leads = {step: printed.gains("4", *step) for step in steps}
-    told = "; ".join(f"{b} to {a}: {_leads(lead)}" for (a, b), lead in leads.items())
+    phrases = "; ".join(f"{b} to {a}: {_leads(lead)}" for (a, b), lead in leads.items())
     holds = all(gain >= 0 for lead in leads.values() for gain in lead.values())
-    return exactly(holds, f"{told} (positive is better; L1 of rates 2,8 and 1,2,8 ties).")
+    return exactly(holds, f"{phrases} (positive is better; L1 of rates 2,8 and 1,2,8 ties).")
 
 
 def votes_exist(_: str) -> Finding:
@@ -218,15 +220,15 @@ def votes_exist(_: str) -> Finding:
 
 def preferred(_: str) -> Finding:
     """AOT-GAN preferred to both baselines, with as few votes as can be."""
-    told, holds = [], True
+    phrases, holds = [], True
     for (other, data), percentage in printed.user_study().items():
         if other == "Real":
             continue
         cast, won = next(iter(printed.consistent_votes(percentage).items()))
         low, _high = printed.vote_interval(won, cast)
         holds &= low > 0.5
-        told.append(f"{other}, {data}: {won} of {cast}, at least {low:.0%}")
-    return exactly(holds, f"{'; '.join(told)} (each vote counted as independent).")
+        phrases.append(f"{other}, {data}: {won} of {cast}, at least {low:.0%}")
+    return exactly(holds, f"{'; '.join(phrases)} (each vote counted as independent).")
 
 
 def against_real(_: str) -> Finding:

@@ -93,6 +93,7 @@ def run(
             another run.
         FloatingPointError: the training diverged; see `Trainer.fit`.
     """
+    # a finished run is shown, whatever this machine could train
     options = options or RunOptions()
     config = make_config(experiment, scale, seed, data, steps)
     directory = run_directory(out, scale, experiment, seed)
@@ -118,6 +119,7 @@ def _run(
 ) -> Record | None:
     """What `run` does where nothing is finished yet."""
     size = get_scale(scale)
+    # a classical filling has nothing to train: one process measures it
     if not get_experiment(experiment).trained:
         if not is_first_process():
             return None
@@ -125,6 +127,7 @@ def _run(
             config, manifest, experiment, scale, directory, options, data_root
         )
         return _written(directory, record, results)
+    # what is logged, saved and drawn how often is the scale's to say
     options = replace(
         options,
         compiled=options.compiled or size.compiled,
@@ -132,6 +135,7 @@ def _run(
         save_every_steps=size.save_every_steps,
         sample_every_steps=size.save_every_steps,
     )
+    # the samples are pairs that the run will be measured on, none that it trains on
     draw = partial(save_samples, manifest=manifest, path=directory / SAMPLES, then=on_sample)
     trainer = Trainer(
         config,
@@ -193,6 +197,7 @@ def finished_record(
     """
     if not (directory / RECORD).exists():
         return None
+    # steps may differ, for a finished run can go on
     record, own = load_record(directory / RECORD), portable(config.to_dict())
     stored = with_defaults(record.config)
     difference = changes({**stored, "steps": max(record.steps, config.steps)}, own)

@@ -42,13 +42,14 @@ def distance_interval(record: Record) -> Iterator[str]:
 
 def weight_lines(groups: Sequence[Sequence[Record]]) -> Iterator[str]:
     """Says which experiments weigh perceptual and style loss otherwise than the paper."""
-    told: dict[str, list[str]] = {}
+    # experiments of the same weights share a line
+    named: dict[str, list[str]] = {}
     for record in (group[0] for group in groups):
         loss = record.config.get("loss", {})
         known = record.protocol.get("kernel") is not None and record.features != NO_FEATURES
         if known and loss and (sentence := _weights(loss)):
-            told.setdefault(sentence, []).append(record.experiment)
-    for sentence, names in told.items():
+            named.setdefault(sentence, []).append(record.experiment)
+    for sentence, names in named.items():
         yield f"{', '.join(names)}: {sentence}"
 
 

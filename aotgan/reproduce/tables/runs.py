@@ -130,14 +130,15 @@ def at_budget(run: Run, images: int, folder: str | Path) -> Run:
 def metrics_of(record: Record) -> tuple[Metric, ...]:
     """Returns what a table shows of a record; distances have the name that its protocol says."""
     measured = record.metrics[record.weights][0]
-    shown = []
+    metrics = []
     for metric in METRICS:
         about = record.protocol.get(metric.described) if metric.described else None
         if about:
-            shown.append(replace(metric, title=about["name"]))
+            # distances are named after the features that they were measured in
+            metrics.append(replace(metric, title=about["name"]))
         elif metric.title and not metric.described and metric.key in measured:
-            shown.append(metric)
-    return tuple(shown)
+            metrics.append(metric)
+    return tuple(metrics)
 
 
 def metrics_of_runs(runs: Runs) -> tuple[Metric, ...]:

@@ -82,5 +82,5 @@ def _beside(table: Table) -> Iterator[str]:
             text = f"{metric.name} {value:.{metric.digits}f} (best {best:.{metric.digits}f})"
             parts[bool(ahead)].append(text)
         words = {True: "ahead of every row of the table in", False: "behind its best row in"}
-        told = (f"{words[key]} {', '.join(texts)}" for key, texts in parts.items() if texts)
-        yield f"\nBeside the table, {name} is over all pairs {'; '.join(told)}."
+        phrases = (f"{words[key]} {', '.join(texts)}" for key, texts in parts.items() if texts)
+        yield f"\nBeside the table, {name} is over all pairs {'; '.join(phrases)}."
