@@ -21,25 +21,22 @@ LINES = ("Aggregated", "Contextual", "Transformations")
 
 
 def _text(pen: Pen, side: int) -> None:
+    font = ImageFont.load_default(side // 8)
     for number, line in enumerate(LINES):
-        pen.text((side // 24, 12 + number * side // 5), line, fill=255, font=_font(side // 8))
+        pen.text((side // 24, 12 + number * side // 5), line, fill=255, font=font)
 
 
 def _scratches(pen: Pen, side: int) -> None:
     corners = ((0.05, 0.15), (0.65, 0.7), (0.98, 0.3)), ((0.6, 0.02), (0.25, 0.95))
     for points in corners:
-        pen.line([(x * 1.5 * side, y * side) for x, y in points], fill=255, width=side // 60)
+        pen.line([(x * ASPECT * side, y * side) for x, y in points], fill=255, width=side // 60)
 
 
 def _wires(pen: Pen, side: int) -> None:
     for height in (0.12, 0.3, 0.36):
-        ends = (0, height * side, 1.6 * side, (height + 0.1) * side)
+        ends = (0, height * side, ASPECT * side, (height + 0.1) * side)
         pen.line(ends, fill=255, width=side // 80)
     pen.rectangle((1.05 * side, 0, 1.08 * side, side), fill=255)
-
-
-def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(height)
 
 
 HOLES: dict[str, Callable[[Pen, int], None]] = {
