@@ -113,7 +113,7 @@ SCALES: dict[str, Scale] = {
         ),
         Scale(
             "gpu",
-            "full width, a quarter of the paper's side, minutes of training",
+            "full width, a quarter of the paper's side, as many images as laptop",
             sets={
                 "faces": "faces",
                 "scenes": "scenes",
@@ -124,7 +124,7 @@ SCALES: dict[str, Scale] = {
             size_px=128,
             width=64,
             features=LITE0,
-            steps=5000,
+            steps=3000,
             ema_decay=0.999,
             pairs=600,
             log_every_steps=50,
