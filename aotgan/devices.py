@@ -1,5 +1,7 @@
 """The devices of this machine, by the names that every command takes."""
 
+import platform
+
 import torch
 
 from aotgan.errors import InputError, check_choice
@@ -36,3 +38,10 @@ def find_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_name(device: torch.device) -> str:
+    """Returns what a device is, such as "NVIDIA H200" or "CPU (x86_64)"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()} ({platform.machine()})"

@@ -15,7 +15,7 @@ from aotgan.models.weights import PREFIX
 from aotgan.reproduce.bars import CHANNELS, COMPARED, readable_bars
 from aotgan.reproduce.runs.experiments import get_experiment
 from aotgan.reproduce.runs.record import Record
-from aotgan.reproduce.tables.text import markdown
+from aotgan.reproduce.tables.text import duration, markdown
 
 SHOWN = {metric.key: metric for metric in METRICS}
 CARD = """# Model card: {name}
@@ -33,7 +33,7 @@ offline: `aotgan.inpaint(photo, mask, model="{short}")`, or
 | their terms | {licence} |
 | terms of these weights | {terms} |
 | images seen | {seen:,} in {steps:,} steps of {batch}: {passes:.1f} passes over them{planned} |
-| training | {sizes}, {hours:.1f} hours on {device}, seed {seed}{restarts} |
+| training | {sizes}, {hours}, seed {seed}{restarts} |
 | losses | objective "{objective}"; feature network {features} |
 | network | {network} |
 | not as in the paper | {departs} |
@@ -89,8 +89,7 @@ def model_card(
         passes=record.images_seen / record.data["images"],
         planned=_planned(record),
         sizes=_sizes(record),
-        hours=record.train_seconds / 3600,
-        device=record.environment["device"],
+        hours=_hours(record),
         seed=record.seed,
         restarts=_restarts(record),
         objective=config["loss"]["objective"],
@@ -112,6 +111,12 @@ def terms_of(record: Record) -> str:
     """Returns the terms of weights: those of the photographs that they were trained on."""
     entry = CATALOGUE.get(record.data["name"])
     return f"as the photographs': {entry.licence}" if entry else "as the user's photographs"
+
+
+def _hours(record: Record) -> str:
+    """How long the training took on each device, in the order that it went through them."""
+    seconds_on = record.seconds_on or {record.environment["device"]: record.train_seconds}
+    return ", ".join(f"{duration(seconds)} on {name}" for name, seconds in seconds_on.items())
 
 
 def _planned(record: Record) -> str:

@@ -7,16 +7,17 @@ import pandas as pd
 
 from aotgan.files import write_atomically
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
-from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, TABLES, file_stem
+from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, file_stem, tables_with
 from aotgan.reproduce.runs.record import Record, load_record
 from aotgan.reproduce.tables.captions import heading
+from aotgan.reproduce.tables.curves import GATE, GATE_SUM, Curves
 from aotgan.reproduce.tables.elsewhere import FOLDER as ELSEWHERE
 from aotgan.reproduce.tables.published import ABSENT
 from aotgan.reproduce.tables.report import ENDS, holes, readable
 from aotgan.reproduce.tables.rows import TITLES, name_of
 from aotgan.reproduce.tables.significance import MEANING
 from aotgan.reproduce.tables.table import Table
-from aotgan.reproduce.tables.text import markdown
+from aotgan.reproduce.tables.text import duration, markdown
 from aotgan.reproduce.tables.words import sentences
 
 NOTEBOOKS = {
@@ -58,21 +59,22 @@ def _parts(scale: str, folder: Path, records: list[Record]) -> Iterator[str]:
     names = {record.experiment for record in records}
     trained = [record for record in records if record.trained]
     # classical fillings are runs too, but took no training
-    hours = sum(record.train_seconds for record in trained) / 3600
+    seconds = sum(record.train_seconds for record in trained)
     yield heading(scale)
     yield (
         f"{len(records)} runs of {len(names)} experiments, {len(trained)} of them trained, in "
-        f"{hours:.0f} hours. Each number on this page comes from a record in `{RECORDS}/`, or, of "
-        f"a model from elsewhere, in `{ELSEWHERE}/`. A record holds the configuration, hashes of "
-        "data, pairs and code, package versions, and what each metric is. `aotgan collect` wrote "
-        "the page; nothing was typed in."
+        f"{duration(seconds)}. Each number on this page comes from a record in `{RECORDS}/`, or, "
+        f"of a model from elsewhere, in `{ELSEWHERE}/`. A record holds the configuration, hashes "
+        "of data, pairs and code, package versions, and what each metric is. `aotgan collect` "
+        "wrote the page; nothing was typed in."
     )
     yield f"{ENDS} {MEANING}"
     # a section for each table of the paper of which a row was run
-    for name in TABLES:
+    for name in tables_with(names):
         table = Table.load(name, folder)
         if table is not None:
             yield from _of_table(table, names)
+    yield from _of_gate(folder)
     yield from _of_shipped(names)
     # logos, mask borders and image sizes are in no numbered table: links to their numbers
     rows = [
@@ -102,6 +104,23 @@ def _of_table(table: Table, names: set[str]) -> Iterator[str]:
         # a figure is drawn only where each model in it was run
         if names.issuperset(FIGURES[file]):
             yield f"![{name_of(table.name)}: {', '.join(FIGURES[file])}]({file})"
+
+
+def _of_gate(folder: Path) -> Iterator[str]:
+    """A section on what Eq. 1 changes along its training, where it was trained beside a sum."""
+    curves = Curves(folder, list(GATE))
+    others = [name for name in curves.runs if name != GATE_SUM]
+    if not others or GATE_SUM not in curves.runs:
+        return
+    yield "## Does the gate catch up?"
+    yield (
+        "What Eq. 1 changes in PSNR (dB) against a plain sum in its place, after so many images; "
+        "in brackets the 95 % interval over photographs, of these very weights "
+        "([notebook](../../notebooks/08_compare_residuals.ipynb)):"
+    )
+    for name in others:
+        yield f"{GATE[name]}:"
+        yield markdown(curves.readable(GATE_SUM, name))
 
 
 def _of_shipped(names: set[str]) -> Iterator[str]:

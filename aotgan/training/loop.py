@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from aotgan.data.catalogue import load as load_images
 from aotgan.data.dataset import SampleOrder, TrainingSamples
+from aotgan.devices import device_name
 from aotgan.errors import InputError
 from aotgan.files import check_writable, remove_leftovers
 from aotgan.models.inpainter import Inpainter
@@ -45,6 +46,7 @@ WEIGHTS = "generator.safetensors"
 EMA_WEIGHTS = "generator-ema.safetensors"
 FLOAT_BYTES = 4  # of an image's three channels and its mask
 CACHE_BYTES = 2**28  # decoded photographs that each loading process keeps
+UNRECORDED = "a device that was not recorded"  # of states that do not say where they come from
 AGREE_EVERY_STEPS = 10  # several processes ask one another whether to stop
 
 
@@ -91,6 +93,7 @@ class Trainer:
         self._build()
         self.step = 0
         self.seconds = 0.0
+        self.seconds_on: dict[str, float] = {}  # by device
         self.restarts: list[int] = []  # steps after which it went on from a spare
         self.log = LossLog(self.directory / "log.csv")
         if (self.directory / STATE).exists():
@@ -124,7 +127,8 @@ class Trainer:
             for image, mask, _ in self._batches():
                 self._one_step(image, mask)
                 now = time.perf_counter()
-                self.seconds, mark = self.seconds + now - mark, now
+                self._count(now - mark)
+                mark = now
                 if self.on_mark and self.step in self.marks:  # before the state of this step
                     self.on_mark(self)
                     mark = time.perf_counter()
@@ -162,6 +166,7 @@ class Trainer:
             "data": self.photographs,
             "step": self.step,
             "seconds": self.seconds,
+            "seconds_on": dict(self.seconds_on),
             "restarts": self.restarts,
             "log": self.log.state(),
             "recipe": self.recipe.state_dict(),
@@ -225,6 +230,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.seconds_on = dict(state.get("seconds_on") or {UNRECORDED: self.seconds})
         self.restarts = [*state.get("restarts", ()), *([self.step] if "spare" in state else ())]
         self.log.restore(state["log"], self.step, write=self.fabric.is_global_zero)
 
@@ -256,6 +262,11 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.recipe.generator)
         self.log.add(self.step, losses)
+
+    def _count(self, seconds: float) -> None:
+        device = device_name(self.fabric.device)
+        self.seconds += seconds
+        self.seconds_on[device] = self.seconds_on.get(device, 0.0) + seconds
 
     def _report(self, progress: Progress) -> None:
         options = self.options

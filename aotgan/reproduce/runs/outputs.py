@@ -83,15 +83,15 @@ def figure_files(experiments: Iterable[str]) -> list[str]:
 def kept_files(experiment: str, seed: int | str) -> dict[str, str]:
     """Returns what is kept of a run: files in `figures/<scale>/` by their name in the run's folder.
 
-    Record, losses, and measurements by pair and by resample; of an experiment that feeds a table
-    also those of the points on its learning curve.
+    Record, losses, and measurements by pair and by resample; of an experiment that is compared with
+    others on its way also those of the points on its learning curve.
     """
     what, stem = EXPERIMENTS[experiment], f"{RECORDS}/{experiment}-seed{seed}"
     kept = {"record.json": ".json", "log.csv": ".csv", "pairs.csv": PAIRS_SUFFIX}
     kept |= {"resamples.csv": RESAMPLES_SUFFIX, "curve_pairs.csv": CURVE_PAIRS_SUFFIX}
     if not what.trained:
         del kept["log.csv"]
-    if not (what.curve and what.rows):
+    if not (what.curve and (what.rows or what.group == "gate")):
         del kept["curve_pairs.csv"]
     return {source: f"{stem}{suffix}" for source, suffix in kept.items()}
 

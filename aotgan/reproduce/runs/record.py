@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from aotgan.devices import device_name
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 
@@ -47,6 +48,8 @@ class Record:
         steps, images_seen: how far it was trained; `config` says how far it was to be. 0 for a
             filling that is not trained.
         train_seconds: training time, resumes included.
+        seconds_on: the same by device; empty in records without it, whose only one
+            `environment` has.
         images_per_s: median throughput of training.
         data: training set: name, number of images, hash of its listing. Of what is not trained it
             is the one that the models beside it see.
@@ -79,6 +82,7 @@ class Record:
     cost: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
+    seconds_on: dict[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
     def table(self, weights: str = "raw") -> pd.DataFrame:
@@ -177,9 +181,8 @@ def _json_value(value: Any) -> Any:
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Describes device, software and code, without the name of the machine or any path."""
-    cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "peak_memory_mb": round(_peak_memory_mb(device)),
         "python": platform.python_version(),
@@ -217,10 +220,6 @@ def _peak_memory_mb(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else kB
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _processor() -> str:
-    return f"CPU ({platform.machine()})"
 
 
 def _finite(value: Any) -> Any:

@@ -238,6 +238,7 @@ def measure(
         steps=trainer.step,
         images_seen=trainer.step * trainer.config.optim.batch_size,
         train_seconds=round(trainer.seconds, 3),
+        seconds_on={name: round(seconds, 3) for name, seconds in trainer.seconds_on.items()},
         images_per_s=round(median(rates), 2) if rates else 0.0,
         curve=rows_of(read_curve(trainer.directory / CURVE)),
         restarts=trainer.restarts,

@@ -2,6 +2,7 @@
 
 from aotgan.metrics.metric import Metric
 from aotgan.reproduce.tables.captions import caption
+from aotgan.reproduce.tables.curves import GATE, Curves
 from aotgan.reproduce.tables.published import Published, load_published
 from aotgan.reproduce.tables.results import Results
 from aotgan.reproduce.tables.rows import (
@@ -18,9 +19,11 @@ from aotgan.reproduce.tables.summary import metric_table, shown
 from aotgan.reproduce.tables.table import Table
 
 __all__ = [
+    "GATE",
     "OURS",
     "TITLES",
     "Comparison",
+    "Curves",
     "Metric",
     "Published",
     "Results",

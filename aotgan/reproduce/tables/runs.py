@@ -98,16 +98,18 @@ def load_runs(
     """
     runs: dict[str, list[Run]] = {}
     for name in rows_of_table(table).values():
-        for path in (Path(folder) / RECORDS).glob(f"{name}-seed*.json"):
-            run = read_run(path)
+        for run in read_runs(folder, name):
             if seeds is None or run.record.seed in seeds or not run.record.trained:
                 runs.setdefault(name, []).append(run)
     trained = [r.record.images_seen for group in runs.values() for r in group if r.record.trained]
     budget = min(trained, default=0)
-    return {
-        name: [at_budget(run, budget, folder) for run in sorted(group, key=_seed)]
-        for name, group in runs.items()
-    }
+    return {name: [at_budget(run, budget, folder) for run in group] for name, group in runs.items()}
+
+
+def read_runs(folder: str | Path, experiment: str) -> list[Run]:
+    """Reads the runs of an experiment, seeds ascending; arguments and errors as `load_runs`."""
+    records = (Path(folder) / RECORDS).glob(f"{experiment}-seed*.json")
+    return sorted((read_run(path) for path in records), key=lambda run: run.record.seed)
 
 
 def at_budget(run: Run, images: int, folder: str | Path) -> Run:
@@ -161,7 +163,3 @@ def bins_of(runs: Runs) -> tuple[str, ...]:
     rows = next(iter(runs.values()))[0].record.metrics["raw"]
     labels = tuple(str(row["bin"]) for row in rows)
     return labels if len(labels) > 2 else labels[:1]
-
-
-def _seed(run: Run) -> int:
-    return run.record.seed
