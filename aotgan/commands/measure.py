@@ -1,4 +1,4 @@
-"""`aotgan measure logos|borders|sizes`: studies with finished networks, beside the tables."""
+"""`aotgan measure logos|borders|sizes|depths`: studies with finished networks."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +47,14 @@ def sizes(
     from aotgan.reproduce.studies.sizes import size_result
 
     _print(size_result(scale, out, figures, data_root))
+
+
+@measure.command()
+def depths(scale: Scale, figures: Figures = Path("figures"), data_root: DataRoot = None) -> None:
+    """Measures deep holes, filled in one pass and from coarse to fine."""
+    from aotgan.reproduce.studies.depths import depth_result
+
+    _print(depth_result(scale, figures, data_root))
 
 
 def _print(written: Iterable[Path]) -> None:

@@ -33,6 +33,7 @@ STUDIES = {
     "logo_removal": "logos removed, where the truth is known (section 4.8; notebook 14)",
     "mask_borders": "masks that miss the border of what they remove (section 4.9; notebook 15)",
     "image_sizes": "networks at other image sizes than they were trained at (notebook 15)",
+    "hole_depths": "deep holes, in one pass and from coarse to fine (notebook 15)",
 }
 REPAIRS = "repairs.png"
 OF_TABLE = {
