@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MOST_WORDS = 1200
 SHIPPED = ("scenes", "faces")
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/running.md", "figures/laptop/README.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/running.md",
+    "figures/laptop/README.md",
+    "figures/gpu/README.md",
+)
 LINKS = [
     (page, link)
     for page in PAGES

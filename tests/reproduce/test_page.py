@@ -45,11 +45,12 @@ def test_the_brief_table_has_our_rows_best_first():
 
 
 @pytest.mark.usefixtures("as_committed")
-def test_the_committed_page_is_what_the_records_give(tmp_path):
-    committed = Path(__file__).parents[2] / "figures" / "laptop"
+@pytest.mark.parametrize("scale", ["laptop", "gpu"])
+def test_the_committed_page_is_what_the_records_give(tmp_path, scale):
+    committed = Path(__file__).parents[2] / "figures" / scale
     for path in committed.iterdir():
         if path.name != "README.md":
-            (tmp_path / "laptop").mkdir(exist_ok=True)
-            (tmp_path / "laptop" / path.name).symlink_to(path)
-    page = write_page("laptop", tmp_path)
+            (tmp_path / scale).mkdir(exist_ok=True)
+            (tmp_path / scale / path.name).symlink_to(path)
+    page = write_page(scale, tmp_path)
     assert page.read_bytes() == (committed / "README.md").read_bytes()

@@ -16,7 +16,7 @@ from aotgan.metrics import report as measuring
 from aotgan.metrics.metric import Metric
 from aotgan.reproduce.collect import PICTURES_NOTE
 from aotgan.reproduce.runs.experiments import EXPERIMENTS, READINGS, select
-from aotgan.reproduce.runs.outputs import file_stem
+from aotgan.reproduce.runs.outputs import file_stem, tables_with
 from aotgan.reproduce.runs.record import load_record, rows_of
 from aotgan.reproduce.tables import runs as tables_runs
 from aotgan.reproduce.tables.published import Published
@@ -236,11 +236,13 @@ def test_a_metric_that_is_declared_is_recorded_and_shown(pair, declared):
 
 
 @pytest.mark.usefixtures("as_committed")
-def test_committed_tables_are_what_their_records_give(tmp_path):
-    folder = RESULTS / "laptop"
+@pytest.mark.parametrize("scale", ["laptop", "gpu"])
+def test_committed_tables_are_what_their_records_give(tmp_path, scale):
+    folder = RESULTS / scale
+    run = {path.stem.rpartition("-seed")[0] for path in folder.glob("records/*-seed*.json")}
     written = {
         path.name: path
-        for name in TITLES
+        for name in tables_with(run)
         for path in write_table(Table.load(name, folder), tmp_path)
     }
     stems = {file_stem(table) for table in TITLES}
