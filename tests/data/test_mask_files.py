@@ -241,6 +241,8 @@ def test_a_mask_file_is_turned_upright(small, tmp_path):
         ([(3, 2, 9)], "expected a list of boxes"),
         ([(500, 10, 600, 50)], r"box \(500, 10, 600, 50\): it lies outside of the image of 14 x 9"),
         ((3, 2, 9, 5), "expected a list of boxes"),
+        ([(3, 2, 3, 5)], "left < right and top < bottom"),
+        ([(3, 5, 9, 5)], "left < right and top < bottom"),
         ([(9, 2, 3, 5)], "left < right and top < bottom; the last two are no width and height"),
         ([(20, 20, 30, 30)], "it lies outside of the image of 14 x 9 px"),
         (None, "a mask of type NoneType was given; expected a PIL image"),

@@ -152,6 +152,7 @@ def test_centre_hole_of_table_2():
     mask = centre_mask(512, 512)
     assert mask.sum() == 224**2
     assert mask[144:368, 144:368].all()
+    assert centre_mask(2048, 2048).sum() == 896**2, "the same share of other sides"
     assert centre_mask(100, 60, 10).sum() == 100
     assert centre_mask(100, 60, 10)[45:55, 25:35].all()  # the middle of the height, then the width
     with pytest.raises(InputError, match="does not fit"):
