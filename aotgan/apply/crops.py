@@ -73,6 +73,7 @@ def plan_tiles(
     def area(cells: Extent) -> int:
         return box_area(window(_pixels(cells)))
 
+    # cut where nothing is lost: each part is tightened to the hole that it has
     tiles = []
     for cells in _cut(grid, _tight(grid, (0, 0, *grid.shape)), area, max_pixels):
         box = _tight(target, _pixels(cells))

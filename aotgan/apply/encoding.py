@@ -86,9 +86,11 @@ def _frames(file_format: str, metadata: Metadata, notes: Notes) -> dict[str, Any
     if count == 1:
         return {}
     with open_image(metadata.source) as animation:
+        # frames go on in the format that they came in alone
         if animation.format != file_format.upper():
             notes.no_place.append(counted(count - 1, "further frame"))
             return {}
+        # more than a large picture's worth is not decoded; turned frames would not fit
         small = count * animation.width * animation.height <= MAX_PIXELS
         if not small or orientation(animation) != 1 or animation.info.get("default_image"):
             notes.remarks.append(f"Left out: {counted(count - 1, 'further frame')}.")

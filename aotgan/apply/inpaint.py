@@ -152,6 +152,7 @@ def inpaint(
     pictures, restore = read_pictures(image)
     masks = _masks(mask, pictures, hole)
     network = _network(model, device, precision)
+    # everything is planned before the first fill, so that progress has an end
     plans = []
     for picture, marked in zip(pictures, masks, strict=True):
         plans.append(_plan(picture, grow_mask(marked, grow), network, feather, context, levels))
@@ -163,6 +164,7 @@ def inpaint(
         if on_progress is not None:
             on_progress(done, total)
 
+    # weights stay as they are: half precision is for the arithmetic alone
     half = getattr(torch, precision) if precision in ("bfloat16", "float16") else None
     with torch.autocast(network.device.type, dtype=half, enabled=half is not None):
         for plan in plans:
@@ -247,6 +249,7 @@ def _plan(
     if not hole.any():
         warnings.warn("the mask has no hole: nothing is filled.", stacklevel=3)
         return Plan(picture, hole, hole, [], None)
+    # only such a network takes a coarse fill in the place of the surface
     refines = isinstance(model, Generator) and model.fill == SURFACE
     if levels and not refines:
         raise InputError(
@@ -292,10 +295,12 @@ def _planned(
     around = reach(generator) if context is None else int(context)
     smaller: dict[str, Any] = {}
     if levels:
+        # a hole deeper than the network knows: its fill at half the size comes first
         box = region(hole, levels, around)
         half = halved(picture, hole, box, next(generator.parameters()).dtype)
         coarse = _planned(*half, generator, 0, context, levels - 1)
         smaller = {"box": box, "coarse": coarse}
+    # a gate that is standardised over the picture has to see all of it, if it fits
     if everywhere and context is None and size[0] * size[1] <= most:
         whole = (0, 0, *picture.size), (0, 0, *size)
         return Plan(picture, hole, weight, [Tile(*whole)], None, **smaller)

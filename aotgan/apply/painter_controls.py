@@ -66,6 +66,7 @@ class Controls(ipywidgets.HBox):
             return
         self._offered = True
         model = DEFAULT_MODEL if self._given is None else self._given
+        # a name in any of its spellings is one entry, a file or a network its own
         known = shipped_name(model) if isinstance(model, str) else None
         known = model if model in CLASSICAL else known
         choices: list[tuple[str, Any]] = [(name, name) for name in shipped_models()]

@@ -69,6 +69,7 @@ def _read_png(file: BinaryIO, metadata: Metadata) -> None:
     for item in png.chunks(file):
         if item.name == b"acTL" and metadata.frames == 1:
             metadata.lost.append("the animation")
+        # samples are written anew
         if item.name in png.PIXELS | png.FRAMES and item.name != b"IHDR":
             continue
         data = item.data(file)
@@ -130,8 +131,10 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
     profile, views = list[bytes](), metadata.frames > 1
+    # further views of a JPEG are segments, not frames: they are told below
     metadata.frames = 1
     for marker, data in _segments(file):
+        # the thumbnail behind the density shows the picture as it was, hole and all
         if marker == 0xE0 and data.startswith(b"JFIF\0") and len(data) >= 12:
             unit, x, y = struct.unpack(">BHH", data[7:12])
             metadata.density = density(x, y, JFIF_UNITS.get(unit, ""))
@@ -139,6 +142,7 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
             metadata.lost += [PREVIEW] if preview else []
         elif marker == 0xE0 and data.startswith(b"JFXX\0"):
             metadata.lost.append(PREVIEW)
+        # more than 64 kB goes over several segments, each with a head of its own
         elif marker == 0xE1 and data.startswith(EXIF_HEAD):
             metadata.exif += data if not metadata.exif else data[len(EXIF_HEAD) :]
         elif marker == 0xE1 and data.startswith(XMP_HEAD):
@@ -151,6 +155,7 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
             metadata.photoshop += data[len(PHOTOSHOP_HEAD) :]
         elif marker == 0xFE:
             metadata.comments.append(data)
+        # Adobe's segment says how this encoder mixed the colours; ours writes its own
         elif 0xE0 <= marker <= 0xEF and not (marker == 0xEE and data.startswith(b"Adobe")):
             metadata.segments.append((marker, data))
     if views:
@@ -170,6 +175,7 @@ def _keep_profile(parts: list[bytes], metadata: Metadata) -> None:
 def _without_small_pictures(data: bytes, lost: list[str]) -> bytes:
     kept, place = b"", 0
     while data[place : place + 4] == b"8BIM" and place + 7 <= len(data):
+        # a resource: 8BIM, number, name of even length, size, data of even length
         name = data[place + 6] + 1
         start = place + 6 + name + name % 2 + 4
         size = int.from_bytes(data[start - 4 : start], "big")

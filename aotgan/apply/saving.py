@@ -103,6 +103,7 @@ def save_picture(
     check_quality(file_format, quality)
     kind = FORMATS[file_format]
     picture = plain(picture, file_format)
+    # a mode that the format lacks would be converted in silence
     if picture.mode not in kind.modes:
         fitting = [name for name, other in FORMATS.items() if picture.mode in other.modes]
         raise InputError(
@@ -115,11 +116,13 @@ def save_picture(
             f"{file_format} files have at most {kind.most_px} px a side, and this picture "
             f"{picture.width} x {picture.height}; choose another format: {', '.join(fitting)}."
         )
+    # whoever names a quality wants the smaller file, and knows that it loses
     options = dict(kind.options)
     if quality is not None:
         options |= {"quality": quality, "lossless": False}
     metadata = metadata or Metadata(path)
     notes = list[Notes]()
+    # what the encoder could not place is known only when it has written
     write_atomically(
         path, lambda file: notes.append(encode(picture, file, file_format, options, metadata))
     )

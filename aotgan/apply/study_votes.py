@@ -174,6 +174,7 @@ def make_design(
     for folder in _subfolders(root, "data set"):
         models = {model.name: _by_stem(model) for model in _subfolders(folder, "model")}
         stems = _complete(folder, models, ours)
+        # a data set that is added later leaves the draw of the others as it is
         rng = np.random.default_rng([seed, *folder.name.encode()])
         drawn = sorted(stems[i] for i in rng.permutation(len(stems))[:cases])
         for stem in drawn:
@@ -257,6 +258,7 @@ class Votes:
         for statement in SCHEMA:
             self._run(statement)
         own = design.fingerprint()
+        # a study goes on in its file, and votes of another one are never mixed in
         self._run("INSERT OR IGNORE INTO study VALUES (1, ?)", own)
         ((held,),) = self._run("SELECT design FROM study")
         if held != own:

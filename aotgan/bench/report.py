@@ -163,6 +163,7 @@ def _draw_ratios(axes: Axes, timed: Sequence[Record]) -> None:
             axes.plot(record["goal"], at, "|", ms=15, mew=1.4, color=INK)
         for i, name in enumerate(names):
             if speedup := _ratio(record, name):
+                # rivals of one row are shifted, or their intervals would hide each other
                 y = at + 0.16 * ((len(names) - 1) / 2 - i)
                 axes.hlines(y, speedup[1], speedup[2], color=COLOUR_OF[name], lw=2.2)
                 axes.plot(speedup[0], y, "o", ms=4.5, color=COLOUR_OF[name])

@@ -31,6 +31,7 @@ def list_(data_root: DataRoot = None) -> None:
     root = root_of(data_root)
     if root is not None and not root.is_dir():
         raise InputError(f"data root {root}: no such folder. Check the path.")
+    # only sets with a published list can be checked file by file
     listed = [entry for entry in CATALOGUE.values() if entry.listed and entry.origins]
     there = [entry for entry in listed if root and (root / entry.folder).is_dir()]
     with tqdm(
@@ -85,6 +86,7 @@ def prepare(
         entries[name] = entry
     for entry in entries.values():
         _show(entry.name, _terms(entry))
+    # all are asked for at once, not one after each failed attempt
     missing = [origin for entry in entries.values() for origin in missing_sources(entry, sources)]
     if missing:
         print("These commands download what is missing:")

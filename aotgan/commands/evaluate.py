@@ -161,6 +161,7 @@ def _check_targets(
     targets = [*new, *(path for path in (out, csv) if path is not None)]
     for folder in new:
         check_new(folder)
+        # a folder of pictures is read again as one: nothing else may lie in it
         inside = [path for path in targets if folder.resolve() in path.resolve().parents]
         if inside or targets.count(folder) > 1:
             raise InputError(
@@ -193,6 +194,7 @@ class ScalePairs:
         if features is not None:
             check_choice("features", features, FEATURES)
         self.features = "imagenet" if features == "inception" else features or size.features
+        # a mistyped bin is refused now, and not found empty at the end
         known = {bin_label(ratio): ratio for ratio in RATIO_BINS}
         labels = known if bins is None else dict.fromkeys(bins.split(","))
         for label in labels:

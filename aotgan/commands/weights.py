@@ -91,6 +91,7 @@ def bars(
     from aotgan.reproduce.tables.text import markdown
 
     network = load_inpainter(model)
+    # pairs are those of the scale, fewer or more of them
     share = pairs / SCALES["laptop"].pairs
     manifest = evaluation_manifest(data, size, "laptop", data_root, share=share)
     bars = measure_bars(Path(model).stem, network, manifest, data)

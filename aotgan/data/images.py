@@ -130,6 +130,7 @@ def scan_images(folder: str | Path, recursive: bool = True) -> tuple[list[Path],
     images: list[Path] = []
     skipped: list[Skipped] = []
     for path in list_images(folder, recursive):
+        # headers alone: decoding a large folder would take minutes
         reason = _header_problem(path)
         if reason is None:
             images.append(path)

@@ -54,13 +54,16 @@ def layer_hole(
     colour, alpha = values[..., :-1], values[..., -1]
     top = white_of(values)
     painted = alpha >= max(float(alpha.max()), 1e-9) / 2
+    # the caller knows: nothing has to be guessed
     if hole in LAYERS:
         return (painted if hole == "painted" else ~painted), hole
+    # a brush has one colour and is nowhere opaque; a cut-out photograph is neither
     spread = np.ptp(colour[painted].astype(float), axis=0).max()
     plain = spread <= ONE_COLOUR * top
     if plain and alpha.max() < top * (1 - 1 / 255):
         return painted, "painted"
     cut_out = strict if shown is None else _shows(colour, alpha >= top, top, shown)
+    # both readings are possible, and the wrong one would replace all but the hole
     if plain or not cut_out or _is_drawn(colour[painted], top):
         raise InputError(
             f"{name}: partly transparent, so that it can be read in two ways. Save it in black and "

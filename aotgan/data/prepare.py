@@ -117,6 +117,7 @@ def prepare(
     folder = root / entry.folder
     check_writable(folder)
     files = files_of(entry)
+    # a kill leaves half-written files beside the targets
     for place in {(folder / file).parent for file in files}:
         remove_leftovers(place)
     report = Report()
@@ -166,6 +167,7 @@ def _make(
     best: tuple[State, bytes] | None = None
     damage = ""
     try:
+        # sources may hold a file twice, or in several sizes: the exact one wins
         for content in _candidates(entry, file, listed, sources):
             state = compare(content, listed)
             if best is None or best[0] == State.OTHER or state == State.INTACT:

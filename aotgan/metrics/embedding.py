@@ -94,6 +94,7 @@ class Embedding:
             LITE0: "EfficientNet-Lite0 features",
             "random": f"random features (seed {seed})",
         }
+        # the established names are of Inception alone
         fid = features == "inception"
         details = _DETAILS[features] | {
             "dimensions": self._network.num_features,

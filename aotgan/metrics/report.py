@@ -150,6 +150,7 @@ def summarise(per_image: pd.DataFrame, resamples: pd.DataFrame | None = None) ->
         for metric in PIXEL_METRICS:
             mean, low, high = interval(group[metric].to_numpy(), group["image"].to_numpy())
             row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+        # distances are of many pairs together, and their error that of drawing these anew
         if resamples is None or resamples.empty:
             rows.append(row | distances.unknown())
         else:

@@ -43,9 +43,9 @@ def read_tensors(path: str | Path, kind: str, remedy: str | None = None) -> Any:
     """
     failure = f"{path} cannot be read as {kind}"
     try:
-        found = kind_of(Path(path))
-        if found.name != PYTORCH:
-            raise InputError(f"{failure}: it is {found.what}. {remedy or found.remedy}")
+        content = kind_of(Path(path))
+        if content.name != PYTORCH:
+            raise InputError(f"{failure}: it is {content.what}. {remedy or content.remedy}")
         _check_parts(Path(path), failure)
         with open(path, "rb") as file:  # of a path, torch would go by the ending
             return torch.load(file, map_location="cpu", weights_only=True)

@@ -81,15 +81,17 @@ def differences(results: Mapping[str, Evaluation], name: str) -> pd.DataFrame:
         for label in ours.per_bin["bin"]:
             about = {"against": against, "bin": label}
             where = slice(None) if label == ALL else (ours.per_image["bin"] == label).to_numpy()
+            # several pairs may show one photograph: they are one observation
             photographs = ours.per_image["image"].to_numpy()[where]
             for metric in COMPARED:
                 change = (ours.per_image[metric] - other.per_image[metric]).to_numpy()[where]
                 values = interval(change, photographs)
                 rows.append(about | _row(metric, *values))
+            # the same photographs are drawn for both, so that their luck cancels out
             resamples = _distances(ours, label) - _distances(other, label)
-            found = distances.summary(resamples, len(set(photographs)))
+            summary = distances.summary(resamples, len(set(photographs)))
             for metric in distances.DISTANCES:
-                ends = (found[f"{metric}{end}"] for end in ("", "_low", "_high"))
+                ends = (summary[f"{metric}{end}"] for end in ("", "_low", "_high"))
                 rows.append(about | _row(metric, *ends))
     return pd.DataFrame(rows)
 

@@ -131,6 +131,7 @@ def _pairs(record: Record, data: str | None, data_root: str | Path | None) -> Ma
             "a record does not say where that is: give its path by --data."
         )
     manifest = manifest_of(record.experiment, record.scale, config, data_root)
+    # a card beside a record of other pairs would compare what cannot be compared
     if manifest.hash != record.evaluation["manifest_sha256"]:
         raise InputError(
             f"the pairs of {config.data.name} are not those that the run was measured on: its "

@@ -249,6 +249,7 @@ def border_propagates(committed: Committed, _: str) -> Finding:
     least, parts = math.inf, []
     for edge, of_edge in tints.groupby("edge", sort=False):
         at = of_edge.to_dict("index")
+        # the claim is about what a border left outside adds to the object's own mask
         own, tight = at[0], at[-2]
         least = min(least, tight["tint_change_low"])
         parts.append(

@@ -22,13 +22,14 @@ def headline(_: str) -> Finding:
 
 def headline_overall(_: str) -> Finding:
     """38.60 % as a figure for all six mask ratios."""
-    found = printed.fid_improvement()
-    overall = (found.mean_of_shares, found.share_of_means)
+    improvement = printed.fid_improvement()
+    overall = (improvement.mean_of_shares, improvement.share_of_means)
     return exactly(
         any(f"{share:.2%}" == "38.60%" for share in overall),
         f"Mean of the six shares {overall[0]:.1%}, share of the mean FIDs {overall[1]:.1%}; by "
-        f"mask ratio {found.by_ratio.min():.1%} to {found.by_ratio.max():.1%}, and 38.60% is the "
-        "largest. Section 4.4 names its mask ratio; the abstract and section 1 do not.",
+        f"mask ratio {improvement.by_ratio.min():.1%} to {improvement.by_ratio.max():.1%}, and "
+        "38.60% is the largest. Section 4.4 names its mask ratio; the abstract and section 1 do "
+        "not.",
     )
 
 
@@ -90,9 +91,9 @@ def second_everywhere(arguments: str) -> Finding:
 def _rivals(place: pd.Series, rivals: pd.DataFrame) -> str:
     """Which other baselines are ahead of a model, or level with it."""
     words = []
-    for word, found in (("ahead", rivals.lt(place, axis=0)), ("level", rivals.eq(place, axis=0))):
+    for word, cells in (("ahead", rivals.lt(place, axis=0)), ("level", rivals.eq(place, axis=0))):
         lines = [
-            f"{', '.join(row.index[row])} at {ratio}" for ratio, row in found.iterrows() if any(row)
+            f"{', '.join(row.index[row])} at {ratio}" for ratio, row in cells.iterrows() if any(row)
         ]
         words += [f"{word}: {', '.join(lines)}"] if lines else []
     return f" ({'; '.join(words)})" if words else ""

@@ -115,7 +115,7 @@ def ledger(folder: str | Path | None = None) -> pd.DataFrame:
     committed = Committed(folder)
     rows = []
     for claim in CLAIMS:
-        found = check(claim, committed)
+        finding = check(claim, committed)
         shown = f" [{claim.shown}]" if claim.shown else ""
         rows.append(
             (
@@ -123,8 +123,8 @@ def ledger(folder: str | Path | None = None) -> pd.DataFrame:
                 claim.place,
                 claim.statement,
                 claim.how,
-                found.verdict,
-                found.evidence + shown,
+                finding.verdict,
+                finding.evidence + shown,
             )
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -102,9 +102,9 @@ def _cells(row: Mapping[str, str]) -> list[str]:
 
 def _link(place: str) -> str:
     """A place in the released code as a link to its first lines."""
-    found = PLACE.fullmatch(place)
-    if found is None:
+    match = PLACE.fullmatch(place)
+    if match is None:
         raise InputError(f"{place!r} is not file.py:lines.")
-    file, first, last = found.groups()
+    file, first, last = match.groups()
     target = f"{SOURCE}{file}#L{first}" + (f"-L{last[1:]}" if last else "")
     return f'<a href="{target}">{place}</a>'

@@ -50,6 +50,7 @@ def gate_maps(generator: Generator, image: Tensor, mask: Tensor) -> Tensor:
     if len(image) != 1:
         raise InputError(f"{len(image)} images were given: gates are shown for one at a time.")
     maps: list[Tensor] = []
+    # gates are no outputs: they are read as the network computes them
     handles = [
         merge.register_forward_pre_hook(lambda merge, x: maps.append(_weight(merge, x[0])))
         for merge in merges

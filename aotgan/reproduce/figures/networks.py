@@ -190,6 +190,7 @@ def discriminator_figure(
             f"{len(discriminators)} discriminators and a fill of shape {fill.shape}: expected at "
             f"least one, and the image's shape {image.shape}."
         )
+    # the labels of text and released code are each other's complement
     reals = [make_objective(name).real_label for name in discriminators]
     scale = ScalarMappable(Normalize(0, 1), "viridis")
     columns = len(discriminators) + 1
@@ -227,6 +228,7 @@ def receptive_field_figure(
     """
     if len({field.shape for field in maps.values()}) != 1:
         raise InputError(f"{len(maps)} maps were given: expected at least one, all of one size.")
+    # one scale, in decades: the middle is thousands of times brighter than the rim
     highest = max(float(field.max()) for field in maps.values())
     norm = LogNorm(highest / 10**DECADES, highest)
     words = f"Squares hold {SHARES[0]:.0%} and {SHARES[1]:.0%} of the gradient"

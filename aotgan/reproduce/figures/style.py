@@ -265,6 +265,7 @@ def _grid(
     row_labels: Sequence[str] = (),
 ) -> Figure:
     rows = -(-len(tiles) // columns)
+    # a sheet as high as its rows, so that nothing is cut off and little is empty
     tallest = max(tile.values.shape[0] / tile.values.shape[1] for tile in tiles)
     lines = max(title.count("\n") + 1 for title in titles) if titles else 0
     titled = rows if not row_labels else 1
@@ -272,12 +273,14 @@ def _grid(
     maps = [tile.values for tile in tiles if tile.kind == "map"]
     with house_style():
         width = columns * size + 0.35 * bool(row_labels) + 0.7 * bool(maps)
+        # photographs stand close together: gaps would be read as part of them
         tight = ConstrainedLayoutEngine(
             w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.0, compress=True
         )
         figure = Drawing(figsize=(width, height), layout=tight)
         figure.photographic = any(tile.kind == "photograph" for tile in tiles)
         panels = figure.subplots(rows, columns, squeeze=False)
+        # one scale for all maps, or they could not be compared
         colours = _colours(maps, colour_map)
         for at, axes in enumerate(panels.flat):
             frame(axes, visible=at < len(tiles))

@@ -48,6 +48,7 @@ def measure_cost(model: Inpainter, size_px: int) -> Cost:
     def complete() -> None:
         model.complete(image, mask)
 
+    # counted as they run, so that a network cannot be described wrongly
     with FlopCounterMode(display=False) as counter:
         complete()
     return Cost(

@@ -220,9 +220,11 @@ def _execute(
             cwd=cwd,
             execution_timeout=None if cell_minutes is None else round(60 * cell_minutes),
         )
+    # our own messages say what to do; of any other error the place is worth knowing
     except PapermillExecutionError as error:
         where = "" if error.ename == "InputError" else f"cell In [{error.exec_count}] raised "
         return f"{where}{error.ename}: {error.evalue}"
+    # papermill has saved the draft: the reason is written where a reader looks for it
     except CellTimeoutError:
         return _said_in_cell(draft, f"a cell took more than {cell_minutes} minutes")
     except DeadKernelError:

@@ -90,16 +90,19 @@ def work(
         while (waiting or running) and not stop.requested and not late(until):
             while waiting and len(running) < processes:
                 job = waiting.pop(0)
+                # another worker may have it: then it is that one's, and the next is tried
                 process = _start(batch, job, data_root)
                 if process:
                     running[job] = process
                 show(f"{job}: {'begun' if process else 'another process is at it'}")
             time.sleep(LOOK_S)
+            # one that failed is named and left; the others go on
             for job in [job for job, process in running.items() if process.poll() is not None]:
                 status = running.pop(job).returncode
                 failed += [job] if status else []
                 show(f"{job}: {f'failed, status {status}' if status else 'done'}")
                 show(overview(batch))
+        # all are told first, so that they save at the same time
         for process in running.values():
             process.send_signal(signal.SIGTERM)
         for job, process in running.items():

@@ -153,15 +153,15 @@ def load_record(path: str | Path) -> Record:
     """
     try:
         values = json.loads(Path(path).read_text("utf-8"))
-        found = values.get("format") if isinstance(values, dict) else None
-        record = Record(**values) if found == FORMAT else None
+        version = values.get("format") if isinstance(values, dict) else None
+        record = Record(**values) if version == FORMAT else None
     except (OSError, ValueError, TypeError) as error:  # no file; no JSON or text; other fields
         raise InputError(
             f"{path} is not a readable record of a run ({error}). Move it away and run again."
         ) from error
     if record is None:
         raise InputError(
-            f"{path} has format {found}, expected a record of format {FORMAT}. Move it away and "
+            f"{path} has format {version}, expected a record of format {FORMAT}. Move it away and "
             "run again."
         )
     return record

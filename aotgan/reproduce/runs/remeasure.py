@@ -39,6 +39,7 @@ def remeasure(
     record = load_record(directory / RECORD)
     config = make_config(experiment, scale, seed, data)
     manifest = manifest_of(experiment, scale, config, data_root)
+    # neither network nor training is needed: what it filled was kept to the byte
     kept = {name: KeptFills(directory / FILLS[name], manifest) for name in record.metrics}
     results = {
         name: evaluate(
@@ -49,6 +50,7 @@ def remeasure(
         )
         for name, fills in kept.items()
     }
+    # who trained it stays; which code measured it is another thing now
     record = replace(
         record,
         protocol=results["raw"].protocol,

@@ -181,11 +181,13 @@ def make_config(
             is not trained.
     """
     what, size = get_experiment(experiment), get_scale(scale)
+    # a second seed would be the same numbers, and would count as a second run
     if not what.trained and seed:
         raise InputError(f"seed={seed}: {experiment} is the same for every seed. Give 0.")
     if steps is None:
         longer = what.train_more if size.adapts else 1
         steps = round(size.steps * longer) if what.trained else 0
+    # images that grow end at the side of the last stage, which is measured
     stages = [(share, round(times * size.size_px)) for share, times in what.stages if size.adapts]
     images = DataConfig(
         name=data or size.sets[what.subject],

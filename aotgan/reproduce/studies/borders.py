@@ -80,9 +80,9 @@ class Planted:
         The difference of the mean colours is projected on the line from one to the other, so that
         errors that have nothing to do with the object average out.
         """
-        truth, found = (picture[self.core].mean(0) for picture in (self.clean, filled))
+        truth, fill = (picture[self.core].mean(0) for picture in (self.clean, filled))
         line = np.asarray(self.colour) - truth
-        return float((found - truth) @ line / (line @ line))
+        return float((fill - truth) @ line / (line @ line))
 
 
 def plant(clean: Picture, rng: np.random.Generator, fade: float) -> Planted:
@@ -187,6 +187,7 @@ def border_result(
     """
     size = get_scale(scale)
     images = load(size.sets["scenes"], "test", data_root)
+    # neighbours in the list are often of one place
     order = np.random.default_rng([SEED, 0]).permutation(len(images))[:photographs]
     squares = [load_square(images.files[at], size.size_px) for at in order]
     frame = measure_borders(SHIPPED_MODEL.generator(), squares)

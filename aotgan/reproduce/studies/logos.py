@@ -177,6 +177,7 @@ def measure_logos(cases: Iterator[LogoCase], fillers: Mapping[str, Filler]) -> p
         left, top, width, height = case.box
         mask = _hole(case)
         edge = WINDOW - 1
+        # SSIM looks at windows: pixels outside those of the hole are equal and only dilute
         part = (
             slice(max(0, top - edge), top + height + edge),
             slice(max(0, left - edge), left + width + edge),
@@ -211,6 +212,7 @@ def summarise_logos(frame: pd.DataFrame, against: str = DEFAULT_MODEL) -> pd.Dat
         chosen = groups[group].replace(np.inf, np.nan).set_index([*HOLE, "filler"])
         for name in frame["filler"].unique():
             ours, theirs = (chosen.xs(filler, level="filler") for filler in (name, against))
+            # a photograph may have several logos, which are no independent draws
             photographs = ours.index.unique("photograph")
             row = {"group": group, "filler": name, "photographs": len(photographs)}
             row |= {"holes": len(ours)}
@@ -247,8 +249,8 @@ def measure_removal(
         InputError: no finished run, or no photographs with boxes.
     """
     weights = {
-        f"{name} seed {seed}": found
-        for (name, seed), found in finished_weights(scale, out, [EXPERIMENT]).items()
+        f"{name} seed {seed}": trained
+        for (name, seed), trained in finished_weights(scale, out, [EXPERIMENT]).items()
     } | {DEFAULT_MODEL: SHIPPED_MODEL}
     size = get_scale(scale)
     images = load(size.sets["logos"], "test", data_root)

@@ -129,8 +129,9 @@ def size_result(
     """
     weights = finished_weights(scale, out, RATES)
     images = load(get_scale(scale).sets["faces"], "test", data_root)
+    # made at the largest side: smaller ones are the same squares and holes, resampled
     manifest = make_manifest(images.files, max(SIZES), ABLATION_BINS, pairs, SEED)
-    networks = {run: found.generator() for run, found in weights.items()}
+    networks = {run: trained.generator() for run, trained in weights.items()}
     frame = measure_sizes(networks, manifest)
     about = {
         "what": "PSNR in dB of the same photographs and holes at several sizes",

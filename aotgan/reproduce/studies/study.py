@@ -122,8 +122,8 @@ def intervals(name: str, values: pd.Series) -> dict[str, float]:
         name: of the three numbers.
         values: one a photograph; infinite and missing ones are left out.
     """
-    found = interval(values.to_numpy(), np.arange(len(values)))
-    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    ends = interval(values.to_numpy(), np.arange(len(values)))
+    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
 
 
 @torch.no_grad()

@@ -117,6 +117,7 @@ class Curves:
                         axes.plot(
                             rows["images"], rows["value"], ms=4.5, color=colour, label=label, **look
                         )
+            # one entry for what the dotted lines of all colours are
             axes.plot([], [], ms=4.5, color=INK, label=NAMES["raw"], **LOOKS["raw"])
             axes.set(xlabel="images seen", ylabel=_metric(metric).title, xlim=(0, None))
             axes.xaxis.set_major_formatter("{x:,.0f}")

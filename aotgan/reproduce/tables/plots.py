@@ -77,12 +77,14 @@ def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
     with house_style():
         figure = Drawing(figsize=(9.6, 4.4), layout="constrained")
         ours, paper = figure.subplots(1, 2, sharey=True)
+        # what only we have is grey, so that both panels have the same colours
         in_paper, beside = _styles(TOLD_APART, ["-"]), _styles([FAR], DASHES, mfc="white")
         for label, group in frame.groupby("row", sort=False):
             x = group["bin"].map(at).to_numpy()
             values = [cell.value for cell in group[f"{PREFIX} {shown.paper}"]]
             known = not all(map(math.isnan, values))
             style = next(in_paper if known else beside)
+            # the row that the table is about stands out
             if label == OURS:
                 style = style | {"lw": 2.4, "zorder": 3}
             run = group[shown.title].notna().any()

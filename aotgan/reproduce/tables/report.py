@@ -45,6 +45,7 @@ def as_markdown(table: Table) -> str:
     parts = [heading(_scale(table), f"{name_of(table.name)}, {TITLES[table.name]},")]
     for at in table.bins:
         parts += [f"{holes(at)}:", markdown(readable(table, at))]
+    # a conclusion may hang on the averaging: both kinds of weights are shown
     for kind in table.weights[1:]:
         parts += [f"The same with the {KINDS[kind]}, {holes(table.whole).lower()}:"]
         parts += [markdown(readable(table, table.whole, kind))]
@@ -106,6 +107,7 @@ def readable(
     frame = table.frame(weights)
     here = (frame["bin"] == (at or table.whole)) & (elsewhere | (frame["experiment"] != ELSEWHERE))
     frame = frame[here].reset_index(drop=True)
+    # what is not trained has no seeds, and what comes from elsewhere none that we know
     without = frame["row"].isin(table.untrained) | (frame["experiment"] == ELSEWHERE)
     seeds = frame["seeds"].astype(str).mask(without, "-")
     columns: dict[str, object] = {"model": frame["row"].map(table.titles), "seeds": seeds}

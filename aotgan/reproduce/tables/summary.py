@@ -96,6 +96,7 @@ def _rows(group: Sequence[Record]) -> Iterator[dict[str, Any]]:
         "weights": first.weights,
         "seeds": len(group),
     }
+    # the rows of one bin, a seed each
     for cells in zip(*(record.metrics[record.weights] for record in group), strict=True):
         row = about | {title: cells[0][key] for key, title in COUNTS.items()}
         row["identical"] = sum(cell["identical"] for cell in cells)

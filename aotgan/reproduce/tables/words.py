@@ -73,6 +73,7 @@ def _beside(table: Table) -> Iterator[str]:
     for name in table.elsewhere:
         parts: dict[bool, list[str]] = {True: [], False: []}
         for metric in table.metrics:
+            # beside the best of our rows, whichever that is in this metric
             ours = frame.loc[table.have, metric.title]
             best = ours.max() if metric.higher else ours.min()
             value = float(frame[metric.title][name])

@@ -58,6 +58,7 @@ class PConvStep(Recipe):
         features: FeatureNetwork | None = None,
     ):
         super().__init__(config, fabric, options)
+        # the deepest features are then one value, which normalises to 0
         size, multiple = config.data.size_px, self.generator.multiple
         if size == multiple and config.optim.batch_size <= fabric.world_size:
             raise InputError(
