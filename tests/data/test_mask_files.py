@@ -234,6 +234,7 @@ def test_a_mask_file_is_turned_upright(small, tmp_path):
         (np.zeros((14, 9)), r"14 x 9 px \(height x width\), its image 9 x 14. It fits turned"),
         (np.zeros((9, 15)), r"9 x 15 px .*, its image 9 x 14\. Give a mask of the image's size"),
         (np.tile(np.arange(14, dtype=np.uint8) * 18, (9, 1)), "% of its pixels are neither black"),
+        (np.full(SIZE, 65536), "values reach 65536, which is neither 0/1 nor 0/255"),
         (np.full(SIZE, 7), "values reach 7, which is neither 0/1 nor 0/255"),
         (np.full(SIZE, -1.0), "negative"),
         (np.dstack([np.eye(9, 14), np.zeros(SIZE), np.zeros(SIZE)]), "coloured"),

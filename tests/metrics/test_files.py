@@ -62,6 +62,11 @@ def change(place, name, function):
     save(values.clip(0, 255).astype(np.uint8), path)
 
 
+def test_a_set_is_described_without_its_pictures(place):
+    files = pair(place)
+    assert "FilePair" in repr(files) and "originals" not in repr(files)
+
+
 def test_the_numbers_are_those_of_the_same_results_of_a_model(place):
     """The report with a model that fills with grey, on the same images, gives the same tables."""
 

@@ -227,3 +227,8 @@ def test_ssim_is_not_slower_than_scikit_image():
 def test_shown_numbers_are_in_the_unit_of_their_title():
     for metric in pixel.METRICS:
         assert metric.factor == (100 if "(1e-2)" in metric.title else 1), metric.key
+
+
+def test_as_many_digits_are_shown_as_the_paper_prints():
+    printed = {metric.key: metric.digits for metric in pixel.METRICS if metric.paper}
+    assert printed == {"l1": 2, "psnr": 2, "ssim": 3}
