@@ -18,7 +18,8 @@ from aotgan.apply.holes import bounding_box
 from aotgan.apply.pictures import Picture
 from aotgan.models.coarse import halve
 
-DEEP_PX = 32.0  # a hole whose pixels are all nearer to a known one is filled in one pass
+# a hole whose pixels are all nearer to a known one is filled in one pass: `aotgan measure depths`
+DEEP_PX = 32.0
 STRIP = 256  # rows that are halved at a time
 
 
