@@ -49,8 +49,8 @@ def sizes(
     _print(size_result(scale, out, figures, data_root))
 
 
-@measure.command()
-def depths(scale: Scale, figures: Figures = Path("figures"), data_root: DataRoot = None) -> None:
+@measure.command("depths")
+def depths_(scale: Scale, figures: Figures = Path("figures"), data_root: DataRoot = None) -> None:
     """Measures deep holes, filled in one pass and from coarse to fine."""
     from aotgan.reproduce.studies.depths import depth_result
 

@@ -9,7 +9,7 @@ from tolerances import DOUBLE_NET
 
 import aotgan
 from aotgan.apply import coarse, inpaint
-from aotgan.apply.coarse import DEEP_PX, DeepHole, depth_of, levels_of
+from aotgan.apply.coarse import DEEP_PX, DeepHole, Guess, depth_of, levels_of
 from aotgan.apply.painter import Painter
 from aotgan.data.masks import thick_mask
 from aotgan.errors import InputError
@@ -135,3 +135,10 @@ def test_the_painter_tells_it_before_a_network_fills(network_given):
     painter.wait()
     assert notices[0].startswith("Filling ...") and "Filled in" in notices[-1]
     assert ("The hole is 35 px deep, and networks have learnt" in notices[0]) == network_given
+
+
+def test_a_guess_goes_on_as_its_border_outside():
+    values = torch.arange(12.0).reshape(1, 1, 3, 4)
+    around = Guess(10, 20, values).at(np.arange(9, 14), np.arange(19, 25))
+    expected = np.pad(values[0, 0].numpy(), 1, mode="edge")
+    assert np.array_equal(around[0, 0].numpy(), expected)

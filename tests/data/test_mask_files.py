@@ -72,6 +72,8 @@ def test_a_layer_is_read_where_one_reading_alone_is_left(hole):
         read_mask(erased, strict=False, shown=lambda *at: 255 - shown(*at))
     brush = np.dstack([hole * np.uint8(40)] * 3 + [hole * np.uint8(187)])
     assert np.array_equal(read_mask(brush, strict=False, shown=shown), hole)
+    faint = np.dstack([np.zeros_like(photo), np.where(hole, 187, 40).astype(np.uint8)])
+    assert np.array_equal(read_mask(faint, hole="painted"), hole), "half of the strongest paint"
     plain = np.dstack([np.zeros_like(photo), (~hole * 255).astype(np.uint8)])
     for polarity in ("white", "black"):
         with pytest.raises(InputError, match="--hole painted.*--hole transparent"):
@@ -242,6 +244,7 @@ def test_a_mask_file_is_turned_upright(small, tmp_path):
         ([(3, 2, 9)], "expected a list of boxes"),
         ([(500, 10, 600, 50)], r"box \(500, 10, 600, 50\): it lies outside of the image of 14 x 9"),
         ((3, 2, 9, 5), "expected a list of boxes"),
+        ([(3, float("nan"), 9, 5)], "expected a list of boxes"),
         ([(3, 2, 3, 5)], "left < right and top < bottom"),
         ([(3, 5, 9, 5)], "left < right and top < bottom"),
         ([(9, 2, 3, 5)], "left < right and top < bottom; the last two are no width and height"),

@@ -114,6 +114,7 @@ def test_masks_cover_the_whole_square_alike():
     [
         (((64, 64), (0.4, 0.2)), "low <= high"),
         (((64, 64), (-0.1, 0.2)), "low <= high"),
+        (((64, 64), (0.4, 1.5)), "low <= high <= 1"),
         (((64, 64), (float("nan"), 0.2)), "low <= high"),
         (((64, 64), (0.2, 0.99)), "border=True|lower"),
         (((8, 64), (0.2, 0.3)), "16 or more"),

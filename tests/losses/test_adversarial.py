@@ -160,6 +160,15 @@ def test_paper_loss_is_a_mean_over_each_hole_then_over_images(name):
     )
 
 
+def test_a_hole_of_less_than_a_cell_counts_by_its_weight():
+    _, fake, _ = tensors(*example())
+    mask = torch.zeros(len(fake), 1, HEIGHT, WIDTH).double()
+    mask[..., 30, 30] = 1  # a pixel
+    objective = make_objective("paper")
+    level = objective.generator_loss(torch.full_like(fake, -1.0), mask)
+    assert level.item() == pytest.approx(4, rel=DOUBLE), "whatever the weights sum to"
+
+
 def test_image_without_hole():
     _, fake, mask = tensors(*example())
     fake.requires_grad_()
