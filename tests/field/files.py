@@ -95,6 +95,12 @@ def few_greys(path):
     Image.fromarray(greys).save(path, bits=2, transparency=1)
 
 
+def sixteen_greys(path):
+    """Writes a PNG file of sixteen greys, the second of which is transparent."""
+    greys = (np.array(photo("L")) // 16 * 17).astype(np.uint8)
+    Image.fromarray(greys).save(path, bits=4, transparency=1)
+
+
 def four_channels(path):
     """Writes a TIFF file whose fourth channel has no meaning that is said."""
     photo("RGBA").save(path)

@@ -21,6 +21,7 @@ from field.files import (
     png_with,
     rows_of,
     shape_of_pixels,
+    sixteen_greys,
     tiff_of,
 )
 from field.right import (
@@ -253,6 +254,7 @@ CASES = [
     ),
     Case(LOSES, "s.tif", four_channels, "o.tif", told("a channel whose meaning is not said")),
     Case(NUMBERS, "s.png", few_greys, "o.png", holds(b"tRNS\0\x55")),
+    Case(NUMBERS, "s.png", sixteen_greys, "o.png", holds(b"tRNS\0\x11")),
     Case(STOPS, "s.png", png_with(b"gAMA", b"ab"), "o.png", told("a damaged gAMA chunk")),
     Case(STOPS, "s.png", png_with(b"acTL", b"ab"), "o.png", told("the animation")),
     Case(
