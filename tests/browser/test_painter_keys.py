@@ -67,47 +67,81 @@ def test_escape_drops_a_stroke_of_keys_and_leaving_ends_it(open_painter):
     assert np.array_equal(mask, boxed(x, y, x + STEP, y + STEP))
 
 
-def test_fill_takes_the_stroke_in_hand(open_painter):
+def ask_to_fill(page, ask):
+    if ask == "key":
+        press(page, "Enter")
+    else:  # as its button does
+        page.page.evaluate("model.fire('msg:custom', { kind: 'fill' }, [])")
+
+
+def asked_to_fill(page):
+    """What the kernel was asked, by one message: its kind, number of the mask, and the mask."""
+    page.page.wait_for_function("model.messages.length === 1")
+    kind, sent, data = page.page.evaluate(
+        "(([m]) => [m.kind, m.sent, btoa(String.fromCharCode(...m.buffers.flatMap((b) =>"
+        " [...new Uint8Array(b.buffer, b.byteOffset, b.byteLength)])))])(model.messages)"
+    )
+    return kind, sent, unpack_mask(base64.b64decode(data), SIZE[::-1])
+
+
+@pytest.mark.parametrize("ask", ["key", "kernel"])
+def test_fill_takes_the_stroke_in_hand(open_painter, ask):
     page = open_painter(SIZE)
     centred(page, "r")
-    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "Enter"))
-    assert mask.sum() == (STEP + 1) ** 2
-    page.page.wait_for_function("model.messages.length === 1")
-    assert page.page.evaluate("model.messages[0].kind") == "fill"
+    press(page, "d", "ArrowRight", "ArrowDown")
+    ask_to_fill(page, ask)
+    kind, sent, mask = asked_to_fill(page)
+    assert (kind, sent) == ("fill", 1) and mask.sum() == (STEP + 1) ** 2
 
 
 @pytest.mark.parametrize("ask", ["key", "kernel"])
 def test_the_mask_goes_with_the_fill(open_painter, ask):
     page = open_painter(SIZE)
     centred(page, "r")
-    mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "d"))
-    if ask == "key":
-        page.key("Enter")
-    else:  # as its button does
-        page.page.evaluate("model.fire('msg:custom', { kind: 'fill' }, [])")
-    page.page.wait_for_function("model.messages.length === 1")
-    kind, sent, data = page.page.evaluate(
-        "(([m]) => [m.kind, m.sent, btoa(String.fromCharCode(...new Uint8Array("
-        "m.buffers[0].buffer, m.buffers[0].byteOffset, m.buffers[0].byteLength)))])(model.messages)"
-    )
+    drawn = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "d"))
+    ask_to_fill(page, ask)
+    kind, sent, mask = asked_to_fill(page)
     assert (kind, sent) == ("fill", page.sent)
-    assert np.array_equal(unpack_mask(base64.b64decode(data), SIZE[::-1]), mask)
+    assert np.array_equal(mask, drawn)
 
 
-def test_the_place_of_the_keys_stays_in_sight_and_in_the_picture(open_painter):
+def screen(page):
+    """The canvas as it is seen, (H, W, 3)."""
+    page.page.wait_for_timeout(100)  # a frame
+    return np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("arrow", "place", "edge"),
+    [
+        ("ArrowLeft", (0, 240), np.s_[:, :12]),
+        ("ArrowRight", (639, 240), np.s_[:, -12:]),
+        ("ArrowUp", (320, 0), np.s_[:12]),
+        ("ArrowDown", (320, 479), np.s_[-12:]),
+    ],
+)
+def test_the_place_of_the_keys_stays_in_sight_and_in_the_picture(open_painter, arrow, place, edge):
     page = open_painter(SIZE)
     centred(page, "r")
     page.zoom(4)
-    press(page, *["Shift+ArrowLeft"] * 3)
-    page.wait_text(f"at {SIZE[0] // 2 - 3}, {SIZE[1] // 2} ·")
-    press(page, *["ArrowLeft"] * 150)
-    page.wait_text(f"at 0, {SIZE[1] // 2} ·")
-    left, _ = page.page.evaluate(
-        "(() => { const box = document.querySelector('canvas').getBoundingClientRect();"
-        " return [box.left, box.right]; })()"
-    )
-    edge = np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB"))[:, :12]
-    assert left >= 0 and edge.min() == 0 < edge.max()  # cross and picture
+    press(page, *[arrow] * 150)
+    page.wait_text(f"at {place[0]}, {place[1]} ·")
+    seen = screen(page)[edge]
+    assert seen[..., 2].min() < 90  # the cross; the picture has 128, its ground more
+    assert np.abs(seen[..., 2] - 128).min() < 9
+
+
+@pytest.mark.parametrize(("zoom", "step"), [(4, 3), (32, 1)])
+def test_an_arrow_goes_as_far_on_the_screen_at_any_zoom_but_a_pixel_at_least(
+    open_painter, zoom, step
+):
+    page = open_painter(SIZE)
+    page.zoom(zoom)
+    x, y = SIZE[0] // 2, SIZE[1] // 2
+    press(page, "ArrowLeft")
+    page.wait_text(f"at {x - step}, {y} ·")
+    press(page, *["Shift+ArrowRight"] * 3)
+    page.wait_text(f"at {x - step + 3}, {y} ·")
 
 
 def test_arrows_move_the_picture_with_the_tool_that_moves(open_painter):
@@ -117,6 +151,16 @@ def test_arrows_move_the_picture_with_the_tool_that_moves(open_painter):
     page.wait_text("no hole yet · 100 %")
     mask = page.after(lambda: press(page, "d", "ArrowRight", "ArrowDown", "d"))
     assert mask[SIZE[1] // 2, SIZE[0] // 2 + 5 * STEP + 1] and mask.sum() == (STEP + 1) ** 2
+
+
+@pytest.mark.parametrize(("arrows", "side"), [(("Right", "Down"), 1), (("Left", "Up"), -1)])
+def test_a_corner_of_the_picture_stays_in_sight(open_painter, arrows, side):
+    page = open_painter(SIZE)
+    centred(page, "h")
+    press(page, *[f"Arrow{arrow}" for arrow in arrows for _ in range(70)])
+    seen = screen(page)[::side, ::side]
+    ground = seen[60:-5, 60:-5]  # without the ring around a canvas in focus
+    assert np.abs(seen[20, 20] - ground[0, 0]).max() > 20 and np.ptp(ground, axis=(0, 1)).max() < 9
 
 
 def test_escape_closes_the_list_of_keys(open_painter):
@@ -137,8 +181,7 @@ def test_escape_closes_the_list_of_keys(open_painter):
 
 def shown(page):
     """The colours in the middle of the canvas's left and right half."""
-    page.page.wait_for_timeout(100)  # a frame
-    seen = np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB")).astype(int)
+    seen = screen(page)
     height, width = seen.shape[:2]
     return [seen[height // 2, x] for x in (3 * width // 8, 5 * width // 8)]
 
