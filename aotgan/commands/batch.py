@@ -34,6 +34,7 @@ def list_() -> None:
         print(f"{group} (experiments)")
         for experiment in EXPERIMENTS.values():
             if experiment.group == group:
+                # a table with a name in place of a number is ours, not the paper's
                 rows = ", ".join(
                     f"Table {table}" for table, _ in experiment.rows if table.isdigit()
                 )
@@ -73,6 +74,7 @@ def reproduce(
     if minutes is not None and not minutes > 0:
         raise InputError(f"minutes={minutes}: must be above 0.")
     numbers = numbers_of(seeds)
+    # each name and value is checked here, before the first run begins
     batch = make_batch(scale, experiments.split(","), numbers, out, data)
     check_writable(figures)  # now, not after days of training
     options = RunOptions(
@@ -114,6 +116,7 @@ def status(
         print("\n".join(each(batch)))
     else:
         batch = make_batch(scale, experiments.split(","), numbers_of(seeds), out, data)
+        # a mistyped folder would read as a batch of which nothing is done
         check_folder("runs of this scale are looked for in", out / scale)
     print(overview(batch))
 
@@ -134,6 +137,7 @@ def queue_(
     """
     from aotgan.reproduce.runs.queue import make_queue, work
 
+    # lines are flushed: in a log file, those of the last hours would stay in the buffer
     if work(
         make_queue(scale, out), processes, data_root, minutes, lambda line: print(line, flush=True)
     ):
@@ -183,6 +187,7 @@ def collect(
     ] = None,
 ) -> None:
     """Writes the tables and figures of a scale from its finished runs, and copies their records."""
+    # a mistyped word is refused before matplotlib and PyTorch are loaded, which takes seconds
     if only is not None:
         check_choice("only", only, ONLY)
     from aotgan.reproduce.collect import finished_runs, write_figures_of, write_tables_of
@@ -190,6 +195,7 @@ def collect(
     names = experiments.split(",") if experiments else None
     numbers = numbers_of(seeds) if seeds else None
     runs = finished_runs(scale, out, names, numbers)
+    # the workflow asks for each alone: tables need no networks, figures do
     if only != "figures":
         for path in write_tables_of(runs, scale, figures, numbers):
             print(path)

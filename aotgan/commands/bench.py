@@ -45,6 +45,7 @@ def bench(
 
     # all that can be refused is refused before the first measurement
     place, cases = find_device(device), chosen(what)
+    # threads matter on the CPU alone: on a GPU each case is measured once
     counts = _counts(threads) if place == "cpu" else _counts(None)
     if out is not None:
         check_writable(out)
@@ -60,10 +61,12 @@ def bench(
                 setting = Setting(count, Path(folder), place, compiled)
                 records.append(measure(group, case, setting, rounds, _tell_part))
                 if out is not None:
+                    # at once, so that Ctrl-C loses no finished case
                     save(records[-1], out)
     finally:
         if records:
             print(markdown(variant_table(records)))
+            # the report is of all records in the folder, those of earlier calls included
             for path in write_report(out) if out is not None else ():
                 _tell(str(path))
 

@@ -84,12 +84,14 @@ def prepare(
         if entry.extends:  # a set is of no use without the one that it extends
             entries[entry.extends] = CATALOGUE[entry.extends]
         entries[name] = entry
+    # licences are read before anything is downloaded; commits are what a wrong file is compared by
     for entry in entries.values():
         _show(entry.name, _terms(entry))
     # all are asked for at once, not one after each failed attempt
     missing = [origin for entry in entries.values() for origin in missing_sources(entry, sources)]
     if missing:
         print("These commands download what is missing:")
+        # sets share sources, which are downloaded once
         print("\n".join(dict.fromkeys(origin.commands(str(sources)) for origin in missing)))
         raise InputError(
             f"sources are missing below {sources}. Run the commands above, then this one again."
@@ -107,6 +109,7 @@ def prepare(
                 bar.write("stopped; the same command goes on")
                 raise
         _tell(entry, reports[entry.name], root)
+    # one set with wrong files keeps no other set from being made
     if any(report.problems for report in reports.values()):
         raise typer.Exit(1)
 
@@ -163,6 +166,7 @@ def _show(heading: str, lines: dict[str, str | Iterable[str]]) -> None:
                         max(60, shutil.get_terminal_size().columns),
                         initial_indent=f"  {key:15} ",
                         subsequent_indent=" " * 18,
+                        # addresses and names of files stay in one piece, to be copied
                         break_long_words=False,
                         break_on_hyphens=False,
                     )

@@ -105,6 +105,7 @@ def evaluate(
         _refuse(of_scale | {"--mask-kind": mask_kind}, "--real and --masks")
     _check_targets(csv, out, save_pairs, save_fills)
 
+    # PyTorch is loaded after the checks, so that a mistyped option is told at once
     from aotgan.devices import find_device
 
     # folders of anybody's files, fills of the scale's pairs, or a model that fills them
@@ -114,6 +115,7 @@ def evaluate(
     else:
         pairs = ScalePairs(scale or SCALE, data or DATA, data_root, features, bins, mask_kind)
         if save_pairs and not (model or save_fills or csv or out):
+            # nothing asks for a measurement, which would take minutes
             write_pairs(pairs, save_pairs)
             return
         if pred:
@@ -205,6 +207,7 @@ class ScalePairs:
         self.manifest = evaluation_manifest(
             data, size.size_px, scale, data_root, ratios, self.masks
         )
+        # a record names a folder, and not where on this machine it lies
         self.name = Path(data).resolve().name
 
     def about(self) -> dict[str, Any]:
@@ -220,6 +223,7 @@ def write_pairs(pairs: ScalePairs, folder: Path) -> None:
 
     writer = PairWriter(pairs.manifest, folder, None)
     for case in tqdm(pairs.manifest, unit="pair", disable=None):
+        # no folder of fills is given: the photograph stands where a fill would be
         writer(case, case[0])
     print(f"{len(pairs.manifest)} pairs in {folder}: {PHOTOGRAPHS}/ and {MASKS}/, white = hole")
 
@@ -286,6 +290,7 @@ def _measured(
     from aotgan.metrics.files import evaluate_files
 
     result, known = evaluate_files(files, composite, embedding)
+    # the composite hides what a prediction did to known pixels: it is said, and recorded
     if known.mean > 0:
         print(f"note: {remark(known)}", file=sys.stderr)
     off = {"mean": round(known.mean, 3), "worst": round(known.worst[0], 3)}
@@ -303,6 +308,7 @@ def remark(known: "KnownPixels") -> str:
 
 def show(per_bin: "pd.DataFrame") -> None:
     """Prints a table of measurements without its intervals."""
+    # with all intervals a row would be wider than any terminal; --csv has them
     columns = [name for name in per_bin if not str(name).endswith(("_low", "_high"))]
     print(per_bin[columns].to_string(index=False, float_format="{:.4f}".format))
 

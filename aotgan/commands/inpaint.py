@@ -88,6 +88,7 @@ def inpaint(
     settings = Settings(
         model, device, chosen, quality, grow, feather, context, precision, levels, hole
     )
+    # what cannot be paired or written is refused here, before a network is loaded
     tasks, outcome = plan_tasks(images, masks, out, chosen, overwrite)
     # one picture shows the parts of its fill, several show the pictures
     single = len(tasks) == 1
@@ -96,6 +97,7 @@ def inpaint(
     ) as bar:
 
         def show(done: int, total: int) -> None:
+            # how many parts a fill has is known when its picture has been read
             bar.total = total
             bar.update(done - bar.n)
 

@@ -28,6 +28,7 @@ def notebook(
     )
 
     values = parse_parameters(read_parameters(source), parameters or [])
+    # several notebooks run at a time and share a terminal: each line says whose it is
     names = [values[name] for name in ("experiment", "seed") if name in values]
     label = " seed ".join(str(name) for name in names)
     try:

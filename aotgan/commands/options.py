@@ -7,7 +7,7 @@ import typer
 
 from aotgan.errors import InputError
 
-BAD_INPUT = 2
+BAD_INPUT = 2  # as Click ends on a mistyped option
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 DEFAULT_EXPERIMENTS = "aotgan,ablations,classical"
 
