@@ -128,6 +128,7 @@ def margins() -> pd.DataFrame:
     for metric in METRICS:
         values = printed("1", metric)
         others = values.drop(columns=OURS)
+        # the best other model may be another one in each line
         best = others.max(axis=1) if metric in HIGHER else others.min(axis=1)
         lead = values[OURS] / best - 1
         leads[metric] = lead if metric in HIGHER else -lead
@@ -165,16 +166,18 @@ def implied_rmse(psnr: Decibels) -> Decibels:
 
 def l1_per_rmse(table: str = "1") -> pd.DataFrame:
     """Returns printed L1 / RMSE implied by the printed PSNR, settings down, rows across."""
+    # L1 is printed in hundredths
     return printed(table, L1) / 100 / implied_rmse(printed(table, PSNR))
 
 
 def least_hole_l1() -> pd.DataFrame:
     """Returns the least mean absolute error over the hole alone that Table 1's PSNR allows, x 100.
 
-    Errors e lie in [0, 1], so e >= e^2: within the hole, mean e >= mean e^2 = MSE / ratio, and the
-    mean MSE over images is at least that of the mean PSNR. The PSNR may be rounded by 0.005 dB,
-    and known pixels may be off by one grey level of 255, the most that writing bytes can do.
+    Rounding of the PSNR, and of known pixels to bytes, is allowed for.
     """
+    # errors e lie in [0, 1], so that e >= e^2: within the hole, mean e >= mean e^2 = MSE / ratio,
+    # and the mean MSE over images is at least that of the mean PSNR
+    # 0.005 dB: the PSNR is rounded; 255^-2: writing bytes moves known pixels by a level at most
     mse = implied_rmse(printed("1", PSNR) + 0.005) ** 2 - 255.0**-2
     return 100 * mse.div(pd.Series(LARGEST_RATIO), axis=0)
 
@@ -191,6 +194,7 @@ def consistent_votes(percentage: str, most: int = VOTES) -> dict[int, int]:
     won_of = {}
     for cast in range(1, most + 1):
         won = round(hundredths * cast / 10_000)
+        # in whole numbers, for a tie in floats would be decided by their last digit
         if 2 * abs(10_000 * won - hundredths * cast) <= cast:
             won_of[cast] = won
     return won_of
@@ -205,6 +209,7 @@ def vote_splits(percentages: Sequence[str], total: int = VOTES) -> list[tuple[in
             if left == 0:
                 yield ()
             return
+        # choices rise: where the later lines do not get their fewest votes, no further one can fit
         needed = sum(choice[0] for choice in choices[position + 1 :])
         for cast in choices[position]:
             if cast + needed > left:
@@ -224,6 +229,7 @@ def vote_interval(won: int, cast: int) -> tuple[float, float]:
     """95 % interval of Clopper and Pearson for the share of votes won, each vote on its own."""
     from scipy.special import betaincinv  # scikit-image brings scipy
 
+    # a Beta distribution takes no 0: without votes on a side the interval ends at that side
     low = betaincinv(won, cast - won + 1, 0.025) if won else 0.0
     high = betaincinv(won + 1, cast - won, 0.975) if won < cast else 1.0
     return float(low), float(high)

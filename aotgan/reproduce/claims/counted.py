@@ -35,9 +35,11 @@ def multiply_adds(network: nn.Module, *inputs: Tensor) -> int:
     counted: list[int] = []
 
     def count(conv: nn.Conv2d, _: object, output: Tensor) -> None:
+        # of the weight what one output channel has: input channels of its group times the kernel
         counted.append(output.numel() * conv.weight[0].numel())
 
     convs = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    # counted as they run, so that sizes and strides are the network's own
     hooks = [conv.register_forward_hook(count) for conv in convs]
     try:
         network(*inputs)
@@ -72,6 +74,7 @@ def branch_fields(rates: Sequence[int] = RATES) -> list[int]:
 
 def backbone_field(rates: Sequence[int], blocks: int = 8) -> int:
     """Side in pixels of what one position of the features sees after the AOT blocks."""
+    # the branch of the largest rate sees what the others see, and the fusion is a 3x3 after it
     encoder, block = [(7, 1, 1), (4, 2, 1), (4, 2, 1)], [(3, 1, max(rates)), (3, 1, 1)]
     return receptive_field([*encoder, *block * blocks])
 
@@ -93,10 +96,12 @@ def discriminator_fields(with_stride: int = 4, extra: int = 1) -> dict[tuple[int
 
 def measured_field(size: int = 192, cell: int = 8) -> int:
     """Side in pixels of the patch on which one score of a random discriminator depends."""
+    # any weights do: a leaky ReLU lets some gradient through everywhere
     torch.manual_seed(0)
     image = torch.rand(1, 3, size, size, requires_grad=True)
     score = Discriminator(width=4).eval()(image)[0, 0, cell, cell]
     (gradient,) = torch.autograd.grad(score, image)
+    # patches are square: columns tell the side
     columns = gradient.abs().sum(dim=(0, 1, 2)).nonzero()
     return int(columns.max() - columns.min()) + 1
 
@@ -113,6 +118,7 @@ def label_counts(mask: Tensor) -> dict[str, int]:
         and under the soft mask; and unmixed cells whose soft label is no 0 or 1.
     """
     size = (mask.shape[2] // 8 - 2, mask.shape[3] // 8 - 2)
+    # weights add up to 1 up to rounding, hence the bounds of 1e-9
     share = soft_mask(mask.double(), size, sigma=1e6)  # flat weights: the share of hole in view
     soft, hard = soft_mask(1 - mask.double(), size), 1 - hard_mask(mask, size)
     known, hole = share < 1e-9, share > 1 - 1e-9
@@ -137,6 +143,7 @@ def pull_on_known_cells(loss: Callable[[Tensor, Tensor], Tensor], mask: Tensor) 
         mask: (1, 1, H, W) in {0, 1}, 1 = hole.
     """
     size = (mask.shape[2] // 8 - 2, mask.shape[3] // 8 - 2)
+    # equal scores: what differs between cells is the loss alone
     scores = torch.zeros(1, 1, *size, requires_grad=True)
     (gradient,) = torch.autograd.grad(loss(scores, mask), scores)
     pull = gradient.abs()
@@ -164,6 +171,7 @@ def gate_contrast(generator: Generator, size: int = 128, per_bin: int = 12) -> l
         averaged over its masks and the eight blocks.
     """
     by_photograph: dict[str, list[float]] = {}
+    # the holes of one photograph are no independent draws: a mean for each photograph
     for name, image, mask in _cases(size, per_bin):
         inside, outside = hole_means(gate_maps(generator, image, mask), mask).mean(0).tolist()
         by_photograph.setdefault(name, []).append(inside - outside)

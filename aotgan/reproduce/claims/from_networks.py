@@ -90,6 +90,7 @@ def gate_is_convex(_: str) -> Finding:
     x1, x2 = torch.randn(2, 1, 8, 16, 16, dtype=torch.float64)
     with torch.no_grad():
         x3, g = gate(x1, x2), gate.gate_map(x1)
+    # rounding may step over either end by a last digit
     inside = (x3 >= torch.minimum(x1, x2) - 1e-12) & (x3 <= torch.maximum(x1, x2) + 1e-12)
     holds = bool(inside.all()) and bool(((g > 0) & (g < 1)).all())
     holds &= torch.allclose(x3, x1 * g + x2 * (1 - g), atol=1e-12)
@@ -118,6 +119,7 @@ def gate_follows_hole(_: str) -> Finding:
 @torch.no_grad()
 def encoder_and_decoder(_: str) -> Finding:
     """Sizes through the generator."""
+    # sizes and the number of layers are the same at any width
     network = Generator(width=4).eval()
     features = network.encoder(torch.zeros(1, 4, 64, 64))
     image = network.decoder(features)
@@ -131,6 +133,7 @@ def encoder_and_decoder(_: str) -> Finding:
 
 def four_strides(_: str) -> Finding:
     """No four stride-2 layers with an output layer see 70 pixels."""
+    # the text can be read with and without an output layer after its four
     alone = counted.discriminator_fields(4, 0)[(2, 2, 2, 2)]
     fields = counted.discriminator_fields(4, 1)
     ours = receptive_field([(KERNEL, stride) for stride in STRIDES])
@@ -169,6 +172,7 @@ def released_gate(_: str) -> Finding:
     """The released gate standardises its input."""
     torch.manual_seed(0)
     logits = torch.randn(1, 2, 16, 16, dtype=torch.float64)
+    # what is standardised has no shift and no scale left
     change = (normalised_gate(7 * logits + 3) - normalised_gate(logits)).abs().max().item()
     return exactly(
         change > 1e-6,
@@ -247,6 +251,7 @@ def released_polarity(_: str) -> Finding:
     size = (SIZE // 8 - 2,) * 2
     hole = label_map("released", _centre(), size)[0, 0, SIZE // 2, SIZE // 2].item()
     ones = torch.ones(1, 1, *size)
+    # a squared loss is 0 at its target alone
     target = 1.0 if released.generator_loss(ones, _centre()).item() == 0 else float("nan")
     return exactly(
         target == released.real_label,
@@ -259,6 +264,7 @@ def released_l1(_: str) -> Finding:
     """The released "MAE" of grey images that differ by ten levels."""
     ratios, equal = [], True
     for level in (40, 110, 200):
+        # the same error at three brightnesses: a mean absolute error cannot tell them apart
         images = [np.full((8, 8, 3), value, np.uint8) for value in (level, level + 10)]
         ratio, plain = float(l1_released(*images)), float(l1(*images))
         equal &= abs(ratio - plain) < 1e-9

@@ -52,8 +52,9 @@ class Committed:
     """
 
     def __init__(self, folder: str | Path | None = None):
-        wanted = folder is not None and Path(folder).name != CHECK_SCALE
-        self.folder = Path(folder) if folder is not None and wanted else None
+        # a pipeline check trains too little to speak for or against a claim
+        decisive = folder is not None and Path(folder).name != CHECK_SCALE
+        self.folder = Path(folder) if folder is not None and decisive else None
         self._tables: dict[str, Table | None] = {}
 
     @cached_property
@@ -76,6 +77,7 @@ class Committed:
     def table(self, name: str) -> Table | None:
         """One of the tables; None where no row of it was run."""
         if name not in self._tables:
+            # read once, for many claims are about one table
             self._tables[name] = Table.load(name, self.folder) if self.folder else None
         return self._tables[name]
 
@@ -205,12 +207,13 @@ def l1_beside_ours(record: Record) -> pd.DataFrame:
 
 def l1_of_table_1(committed: Committed, _: str) -> Finding:
     """Which definition of L1 the printed numbers fit."""
-    least, given = (
+    # HiFill at the smallest holes: the one cell of Table 1 where the bound exceeds what is printed
+    least, tabled = (
         float(frame["HiFill"]["1-10%"]) for frame in (least_hole_l1(), printed("1", L1))
     )
     text = (
         f"Not over the hole alone: HiFill's PSNR at 1-10% demands at least {least:.2f}, and "
-        f"{given:.2f} is printed."
+        f"{tabled:.2f} is printed."
     )
     if not committed.measured:
         return Finding(OPEN, f"{text} Between the other two: {WAITING}.")
@@ -230,9 +233,10 @@ def l1_of_table_1(committed: Committed, _: str) -> Finding:
 def l1_off_by(record: Record) -> tuple[float, float]:
     """Returns how far AOT-GAN's printed L1 / RMSE lies from a record's, as a share of the latter.
 
-    The mean over 10 to 60 % of hole (below, rounding of known pixels matters), first with the mean
-    absolute error, then with the released ratio.
+    The mean over 10 to 60 % of hole, first with the mean absolute error, then with the released
+    ratio.
     """
+    # below 10 % of hole, what writing bytes changes in known pixels weighs too much
     shapes = l1_beside_ours(record).iloc[1:]
     plain, ratio = (
         float((shapes["Table 1"] / shapes[name] - 1).abs().mean()) for name in shapes.columns[1:]
@@ -245,15 +249,16 @@ def border_propagates(committed: Committed, _: str) -> Finding:
     if committed.folder is None or not (committed.folder / f"{BORDERS}.csv").exists():
         return Finding(OPEN, "Not measured yet; `aotgan measure borders` does it.")
     frame, about = read_result(committed.folder, BORDERS)
+    # masks as they were made: growing them makes up for a border left outside
     tints = summarise_borders(frame).query("grow == 0").set_index("shift")
     least, parts = math.inf, []
     for edge, of_edge in tints.groupby("edge", sort=False):
         at = of_edge.to_dict("index")
         # the claim is about what a border left outside adds to the object's own mask
-        own, tight = at[0], at[-2]
+        exact, tight = at[0], at[-2]
         least = min(least, tight["tint_change_low"])
         parts.append(
-            f"{edge} edge {own['tint']:.2f} to {tight['tint']:.2f} "
+            f"{edge} edge {exact['tint']:.2f} to {tight['tint']:.2f} "
             f"[{tight['tint_low']:.2f}, {tight['tint_high']:.2f}]"
         )
     return Finding(
@@ -270,8 +275,10 @@ def _change(easier: Mapping[str, Any], harder: Mapping[str, Any], metric: Metric
 
 
 def _clearly_harder(easier: Mapping[str, Any], harder: Mapping[str, Any], metric: Metric) -> bool:
+    # a distance has no interval where photographs are few: its value has to do
     if easier.get(f"{metric.key}_low") is None:
         return _change(easier, harder, metric) > 0
+    # two half widths: the intervals must not touch
     widths = sum(row[f"{metric.key}_high"] - row[metric.key] for row in (easier, harder))
     return _change(easier, harder, metric) > widths
 

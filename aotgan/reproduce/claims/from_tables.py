@@ -12,6 +12,7 @@ from aotgan.reproduce.claims.verdicts import CONTRADICTED, DATA, EXACT, OPEN, Fi
 def headline(_: str) -> Finding:
     """38.60 % at 50-60 %."""
     share = printed.fid_improvement().by_ratio["50-60%"]
+    # the FIDs of Table 1 that the abstract's percentage comes from
     low, high = printed.share_range(20.20, 32.90)
     return exactly(
         f"{share:.2%}" == "38.60%",
@@ -23,6 +24,7 @@ def headline(_: str) -> Finding:
 def headline_overall(_: str) -> Finding:
     """38.60 % as a figure for all six mask ratios."""
     improvement = printed.fid_improvement()
+    # a figure for all mask ratios could be meant in either way
     overall = (improvement.mean_of_shares, improvement.share_of_means)
     return exactly(
         any(f"{share:.2%}" == "38.60%" for share in overall),
@@ -58,6 +60,7 @@ def best_in_every_line(_: str) -> Finding:
 
 def lead_in_fid(_: str) -> Finding:
     """FID's relative lead against the other metrics'."""
+    # a share of decibels says little: PSNR and SSIM are set against FID as errors too
     leads, errors = printed.margins(), printed.error_margins()
     largest, as_errors = (int((table.idxmax(axis=1) == FID).sum()) for table in (leads, errors))
     means = ", ".join(f"{NAMES[m]} {leads[m].mean():.1%}" for m in METRICS)
@@ -82,6 +85,7 @@ def second_everywhere(arguments: str) -> Finding:
     for metric in metrics:
         places = printed.places(metric)
         rivals = places.drop(columns=[OURS, model])
+        # who shares the second place is not second
         holds &= bool(((places[model] == 2) & (rivals.min(axis=1) > 2)).all())
         listed = ", ".join(map(str, places[model]))
         phrases.append(f"{NAMES[metric]}: places {listed}{_rivals(places[model], rivals)}")
@@ -155,6 +159,7 @@ def best_row(arguments: str) -> Finding:
     for metric, rows in best.items():
         if rows != [row]:
             values = printed.printed(table, metric).iloc[0]
+            # in a tie the row itself is one of the best: the other one is named
             winner = rows[0] if rows[0] != row else rows[1]
             phrases.append(
                 f"in {NAMES[metric]} {winner} has {values[winner]:g} against {values[row]}"
@@ -194,6 +199,7 @@ def several_branches(_: str) -> Finding:
 
 def more_branches(_: str) -> Finding:
     """Steps of Table 4 to more branches, each set of rates within the next."""
+    # from rates 1,2 to 2,8 one is exchanged and none added: no step
     steps = (
         ("rates 1,2,8", "rates 1,2"),
         ("rates 1,2,8", "rates 2,8"),
@@ -223,9 +229,11 @@ def preferred(_: str) -> Finding:
     """AOT-GAN preferred to both baselines, with as few votes as can be."""
     phrases, holds = [], True
     for (other, data), percentage in printed.user_study().items():
+        # against originals nobody is to win: see `against_real`
         if other == "Real":
             continue
         cast, won = next(iter(printed.consistent_votes(percentage).items()))
+        # the fewest votes have the widest interval: what they decide, more votes decide too
         low, _high = printed.vote_interval(won, cast)
         holds &= low > 0.5
         phrases.append(f"{other}, {data}: {won} of {cast}, at least {low:.0%}")
@@ -251,6 +259,7 @@ def places2_test(_: str) -> Finding:
 
 def logo_counts(_: str) -> Finding:
     """Parts of QMUL-OpenLogo."""
+    # train and test images of section 4.1, of the 27,083 that the set has
     used = 15_975 + 2_777
     return Finding(
         DATA, f"The parts fit: {used:,} of 27,083 are used; {27_083 - used:,} are for neither."

@@ -51,7 +51,7 @@ KINDS = {
     "their experiments": "only the authors' data, or nothing printed, could decide",
 }
 COLUMNS = ("number", "place", "claim", "how checked", "verdict", "evidence")
-LINE, WIDE = "\n", 'style="min-width: 12em; padding: 0 0.6em"'
+LINE, WIDE = "\n", 'style="min-width: 12em; padding: 0 0.6em"'  # no f-string of 3.11 takes \
 READ_FIRST = (CONTRADICTED, OPEN)  # open at first, above what holds
 SECTIONS = re.compile(r"[Ss]ections? (\d(?:\.\d)*(?:, \d(?:\.\d)*)*)")
 WRITTEN = {"needs_data": DATA, "unknown": OPEN, "differs": CONTRADICTED}
@@ -162,6 +162,7 @@ def of_section(table: pd.DataFrame, section: str) -> pd.DataFrame:
     if not section:
         return table
     named = [_sections(place) for place in table["place"]]
+    # the dot ends a number: 4.1 is not within 4.10
     rows = table[[any(f"{name}.".startswith(f"{section}.") for name in row) for row in named]]
     if rows.empty:
         known = ", ".join(sorted({name for row in named for name in row}))

@@ -36,6 +36,7 @@ HEADINGS = ("#", "aspect", "the paper", "released code", "mmagic", "verdict", "i
 def load_differences() -> pd.DataFrame:
     """Returns the rows, columns as in `COLUMNS`; `number` is int, all else str."""
     with resources.files("aotgan.reproduce.claims").joinpath("differences.csv").open("rb") as file:
+        # words such as "none" are words here, and no missing numbers
         frame = pd.read_csv(file, dtype=str, keep_default_na=False).astype({"number": int})
     check_differences(frame)
     return frame
@@ -96,6 +97,7 @@ def _cells(row: Mapping[str, str]) -> list[str]:
     )
     places = " ".join(map(_link, row["where"].split("; ")))
     strong = f"<b>{verdict}</b>" if row["verdict"] == "defect" else verdict
+    # after escaping, which would turn the tags into text
     code = re.sub(r"`([^`]+)`", r"<code>\1</code>", here)
     return [number, aspect, paper, f"{released}<br>{places}", mmagic, strong, code]
 
