@@ -101,8 +101,9 @@ def _row(metric: str, difference: float, low: float, high: float) -> dict[str, A
 
 
 def _distances(result: Evaluation, label: str) -> pd.DataFrame:
-    own = result.resamples[result.resamples["bin"] == label]
-    return own[list(distances.DISTANCES)].reset_index(drop=True)
+    draws = result.resamples[result.resamples["bin"] == label]
+    # subtracted draw by draw, whichever rows of a larger table they were
+    return draws[list(distances.DISTANCES)].reset_index(drop=True)
 
 
 class Cast:
@@ -115,6 +116,7 @@ class Cast:
     def keep(self, case: Case, filled: NDArray[np.uint8]) -> None:
         """Adds a fill; see `aotgan.metrics.report.evaluate`."""
         original, mask, pair = case
+        # bytes would wrap around below 0
         self.errors.append(np.mean(filled[mask] - original[mask].astype(np.float64), axis=0))
         self.photographs.append(str(pair.image))
 
@@ -148,6 +150,7 @@ def _cell(metric: Metric, value: float | None, change: list[dict[str, Any]]) -> 
     for d in change:
         ends = [metric.factor * d[end] for end in ("low", "high") if d[end] is not None]
         parts = [signed(metric.factor * d["difference"], metric.digits)]
+        # few photographs have no interval
         parts += [signed_ends(ends, metric.digits)] if ends else []
         text += f" ({', '.join(parts)})"
     return text

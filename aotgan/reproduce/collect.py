@@ -75,6 +75,7 @@ def finished_runs(
     seeds: Sequence[int] | None = None,
 ) -> list[tuple[Path, Record]]:
     """Returns directory and record of the finished runs; arguments and errors as `collect`."""
+    # an unknown name is refused as such, not as a folder without runs
     get_scale(scale)
     names = None if experiments is None else select(experiments)
     runs = [(folder, load_record(folder / RECORD)) for folder in _finished(scale, out)]
@@ -82,6 +83,7 @@ def finished_runs(
         (folder, record)
         for folder, record in runs
         if (names is None or record.experiment in names)
+        # what is not trained stands beside every seed
         and (seeds is None or record.seed in seeds or not record.trained)
     ]
     _check_complete(scale, out, [record for _, record in runs], names, seeds)
@@ -99,6 +101,7 @@ def write_tables_of(
     The paper's tables are made from all records of the folder, those of earlier runs included, but
     of the given seeds alone.
     """
+    # records first: tables and page are made of those in the folder
     written = [path for folder, record in runs for path in _copy_record(folder, record, figures)]
     for name, of_name in _main_runs(runs).items():
         records = [record for _, record in of_name]
@@ -114,6 +117,7 @@ def write_figures_of(
     runs: Sequence[tuple[Path, Record]], scale: str, figures: str | Path
 ) -> list[Path]:
     """Draws every figure for which the runs suffice, with the first seed of each experiment."""
+    # reversed, so that of several seeds the first one stays
     first = {record.experiment: (folder, record) for folder, record in reversed(runs)}
     trained = Trained({n: f for n, (f, _) in first.items()}, {n: r for n, (_, r) in first.items()})
     drawn = {}
@@ -128,6 +132,7 @@ def write_figures_of(
     written = [save_figure(figure, folder / name) for name, figure in drawn.items()]
     for name, figure in drawn.items():
         if isinstance(figure, Drawing) and figure.numbers is not None:
+            # the same bytes on every system
             text = figure.numbers.to_csv(index=False, lineterminator="\n")
             written.append(write_atomically(folder / NUMBERS[name], text))
     return written
@@ -155,6 +160,7 @@ def _copy_record(folder: Path, record: Record, figures: str | Path) -> list[Path
 def _finished(scale: str, out: str | Path) -> list[Path]:
     """The directories of a scale's finished runs, seeds in numerical order."""
     folders = [path.parent for path in (Path(out) / scale).glob(f"*/seed*/{RECORD}")]
+    # by length first: seed10 comes after seed9
     return sorted(folders, key=lambda folder: (folder.parent.name, len(folder.name), folder.name))
 
 
@@ -174,6 +180,7 @@ def _check_complete(
                 f"{folder} holds no finished run. Run `aotgan train --experiment {name} "
                 f"--scale {scale} --seed {seed} --out {out}` first."
             )
+    # where no seed is asked for, any one will do
     for name in names:
         if not any(name == other for other, _ in finished):
             raise InputError(f"{Path(out) / scale / name} holds no finished run.")

@@ -115,6 +115,7 @@ def terms_of(record: Record) -> str:
 
 def _hours(record: Record) -> str:
     """How long the training took on each device, in the order that it went through them."""
+    # records without times by device are of one device
     seconds_on = record.seconds_on or {record.environment["device"]: record.train_seconds}
     return ", ".join(f"{duration(seconds)} on {name}" for name, seconds in seconds_on.items())
 

@@ -111,6 +111,7 @@ def _of_gate(folder: Path) -> Iterator[str]:
     """A section on what Eq. 1 changes along its training, where it was trained beside a sum."""
     curves = Curves(folder, list(GATE))
     others = [name for name in curves.runs if name != GATE_SUM]
+    # without a plain sum there is nothing to compare with
     if not others or GATE_SUM not in curves.runs:
         return
     yield "## Does the gate catch up?"
@@ -133,6 +134,7 @@ def _of_shipped(names: set[str]) -> Iterator[str]:
     yield "\n".join(
         f"- [{name}]({name}.md): {EXPERIMENTS[name].title}; beside fillings that learn nothing in "
         f"[its card](../../aotgan/weights/{name}.md)"
+        # a set has no order, and the page is to have the same bytes each time
         for name in sorted(shipped)
     )
     if names.issuperset(FIGURES[REPAIRS]):
@@ -145,6 +147,7 @@ def brief(table: Table) -> pd.DataFrame:
     frame = table.frame()
     frame = frame[(frame["bin"] == table.whole) & frame["row"].isin(table.have)]
     metrics = [table.metric(key) for key in ("psnr", "ssim")]
+    # rows with equal numbers stay in the table's order
     frame = frame.sort_values(metrics[0].title, ascending=False, kind="stable")
     columns = {"model": frame["row"].map(table.titles)}
     for metric in metrics:

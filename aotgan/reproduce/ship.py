@@ -68,6 +68,7 @@ def ship(
             f"{directory}: its generator has {len(content) / 1e6:.1f} MB in half precision; a "
             f"shipped model has at most {LIMIT_BYTES / 1e6:.0f}. Train a narrower one."
         )
+    # the last that can be refused before the pairs are filled, which takes minutes
     check_writable(folder)
     manifest = _pairs(record, data, data_root)
     bars = _measured(record, content, manifest, progress)
@@ -77,6 +78,7 @@ def ship(
 
 def _finished(directory: Path) -> Record:
     """The record of a run; where there is none, the message says how to get one."""
+    # a name in place of a folder is the likeliest mistake
     if directory.name in EXPERIMENTS and not directory.is_dir():
         raise InputError(
             f"{directory.name} is the name of an experiment: give the folder of a run of it, which "
@@ -101,6 +103,7 @@ def _finished(directory: Path) -> Record:
 
 def _how_to_finish(directory: Path, config: TrainConfig) -> str:
     """The command, after a space, where the folder's place says what run it is; else ""."""
+    # two empty parts, so that a short path can be unpacked as well
     *out, scale, experiment, seed = ("", "", *directory.parts)
     if scale not in SCALES or experiment not in EXPERIMENTS or seed != f"seed{config.seed}":
         return ""
@@ -146,6 +149,7 @@ def _measured(
 ) -> Mapping[str, Any]:
     """What the weights do that are shipped, beside the fillings that learn nothing."""
     with tempfile.TemporaryDirectory() as folder:
+        # read back from a file: half precision has rounded the weights
         network: Generator = load_generator(
             write_atomically(Path(folder) / f"{record.experiment}{ENDING}", content)
         )
@@ -158,6 +162,7 @@ def _write_both(card: Path, text: str, weights: Path, content: bytes) -> None:
     write_atomically(card, text)
     try:
         write_atomically(weights, content)
+    # Ctrl-C too must not leave the card of a model that is not there
     except BaseException:
         if before is None:
             card.unlink(missing_ok=True)
