@@ -36,6 +36,7 @@ class Canvas:
     def text(self, x: float, y: float, text: str, size: float = 8, **options: Any) -> None:
         """Writes text; further options are matplotlib's."""
         options = {"ha": "center", "va": "center", "color": INK, **options}
+        # text takes its font when it is made, which is outside of the house style's context
         options |= {"fontfamily": STYLE["font.family"], "fontsize": size, "linespacing": 1.15}
         self.axes.text(x, y, text, zorder=4, **options)
 

@@ -99,6 +99,7 @@ def _aot_block(canvas: Canvas, block: AOTBlock, left: float) -> None:
     _x1(canvas, x, skip, columns[0])
     for column, branch in zip(columns, _branches(block), strict=True):
         _branch(canvas, column, branch)
+        # with one branch nothing is concatenated, and its line runs on to the fusion
         canvas.arrow((column, 1.52), (column, 1.66), head=len(columns) > 1)
     if len(columns) > 1:
         widths = " + ".join(str(branch.out_channels) for branch in _branches(block))
@@ -186,6 +187,7 @@ def _add(canvas: Canvas, x: float, skip: float, skip_from: float) -> None:
 
 
 def _x3(canvas: Canvas, x: float, block: nn.Module) -> None:
+    # the convolution's box reaches lower than the circle of a sum
     lowest = 0.18 if isinstance(getattr(block, "merge", None), ConcatResidual) else 0.11
     canvas.arrow((x, ROW_SUM + lowest), (x, HEIGHT - 0.04))
     canvas.text(x - 0.17, HEIGHT - 0.14, "$x_3$", size=10)

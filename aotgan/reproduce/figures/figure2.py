@@ -61,6 +61,7 @@ def draw_overview(
     if image is not None and mask is not None:
         pictures = _pictures(generator, discriminator, image, mask)
         height, width = mask.shape
+    # shapes are all that is drawn of them, and "meta" tensors have no pixels
     with torch.device("meta"):
         images, masks = torch.empty(1, 3, height, width), torch.empty(1, 1, height, width)
     canvas = Canvas(8.05 + BLOCK_PITCH * len(generator.middle), 5.3)
@@ -96,16 +97,17 @@ def _pictures(
 @torch.no_grad()
 def _trace(network: nn.Module, *inputs: Tensor) -> Layers:
     """Lists the layers to draw with their output shapes, found without memory or arithmetic."""
-    found: list[tuple[Layer, tuple[int, ...]]] = []
+    shapes: list[tuple[Layer, tuple[int, ...]]] = []
     handles = [
-        layer.register_forward_hook(lambda layer, _, y: found.append((layer, tuple(y.shape))))
+        layer.register_forward_hook(lambda layer, _, y: shapes.append((layer, tuple(y.shape))))
         for layer in _layers(network)
     ]
-    shapes_only = {name: value.to("meta") for name, value in network.state_dict().items()}
-    functional_call(network, shapes_only, inputs)
+    # stand-ins for this call alone: the network stays on its device, with its weights
+    without_values = {name: value.to("meta") for name, value in network.state_dict().items()}
+    functional_call(network, without_values, inputs)
     for handle in handles:
         handle.remove()
-    return found
+    return shapes
 
 
 def _layers(network: nn.Module) -> Iterator[Layer]:
@@ -140,6 +142,7 @@ def _captions(canvas: Canvas, layers: Layers, x: float) -> None:
     canvas.text(START + PITCH * (first - 1) / 2, ROW_G + 1.1, "encoder")
     canvas.text(middle, ROW_G + 0.62, f"{channels} channels,\n{height} × {width}", size=7)
     canvas.text(middle, ROW_G + 1.03, f"{len(blocks)} AOT blocks,\nrates {rates_label(blocks[0])}")
+    # the last layer keeps the size in either decoder: the one before tells which it is
     kind = "bilinear" if isinstance(layers[-2][0], Upsample) else "transposed"
     canvas.text(x - 2 * PITCH, ROW_G + 1.1, f"decoder, {kind}")
 
@@ -195,6 +198,7 @@ def _slabs(canvas: Canvas, x: float, y: float, layers: Layers) -> float:
     """Draws layers from left to right and returns where the next one would be."""
     largest = max(shape[2] for _, shape in layers)
     for at, (layer, (_, channels, height, width)) in enumerate(layers):
+        # to scale, the lowest could not hold their text: each halving takes a part
         tall = TALL * (1 - 0.17 * log2(largest / height))
         if isinstance(layer, AOTBlock):
             canvas.box(x, y, colours=BLOCK, size=(0.13, tall))

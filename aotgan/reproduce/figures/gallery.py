@@ -128,6 +128,7 @@ def _gates(trained: Trained, names: tuple[str, ...]) -> Figure:
 def _discriminators(trained: Trained, names: tuple[str, ...]) -> Figure:
     """One fill, that of AOT-GAN, before every adversary."""
     image, mask, pair = face_cases(trained.size_px(names[0]))[0]
+    # scores of different fills could not be compared
     fill = fill_bytes(trained.generator("sm-patchgan"), image, mask)
     judges = {str(trained.records[n].config["loss"]["objective"]): n for n in names}
     networks = {objective: trained.discriminator(name) for objective, name in judges.items()}

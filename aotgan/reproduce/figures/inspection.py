@@ -109,6 +109,7 @@ def load_discriminator(state_path: str | Path, device: str | torch.device = "cpu
     try:
         discriminator = Discriminator(state["config"]["discriminator_width"])
         discriminator.load_state_dict(state["recipe"]["networks"]["discriminator"])
+    # no such key; a state of another kind; layers of other names or shapes
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{state_path} holds no discriminator that fits its configuration ({error!r}). It was "
@@ -182,10 +183,12 @@ def _gradient(
     centre = image.shape[-1] // 2
     if at == "output":
         y = generator(masked, mask)[0, :, centre, centre]  # (3,)
+        # channel by channel: slopes of different signs would cancel out in a sum
         directions = torch.eye(3)
     else:
         features = generator.middle(generator.encode(masked, mask))
         y = features[0, :, centre // STRIDE, centre // STRIDE]  # (4 width,)
+        # hundreds of channels one by one would take as many backward passes
         directions = torch.from_numpy(rng.choice([-1.0, 1.0], (1, len(y))))
     total = torch.zeros_like(masked[0, 0])
     for direction in directions.to(y):
@@ -217,4 +220,5 @@ def field_radius(field: NDArray[np.floating], share: float) -> int:
     away = np.abs(np.arange(len(values)) - len(values) // 2)
     distance = np.maximum(away[:, None], away)  # (S, S), Chebyshev
     within = np.bincount(distance.ravel(), weights=values.ravel()).cumsum()
+    # a share of 1 must not be missed by the last digit of a sum
     return int(np.argmax(within >= share * within[-1] * (1 - 1e-12)))

@@ -204,6 +204,7 @@ def discriminator_figure(
             _scored(column, name, network, mask, fill, scale)
         for axes, name, real in zip(panels[0, 1:], discriminators, reals, strict=True):
             axes.set_title(f"{OBJECTIVE_TITLES[name]}\nscores (real: {real:g})", pad=3)
+        # labels end at 0 and 1, scores do not
         bar = figure.colorbar(
             scale, ax=list(panels.flat), shrink=0.7, aspect=30, pad=0.015, extend="both"
         )
@@ -249,7 +250,7 @@ def receptive_field_figure(
 def _field(axes: Axes, field: NDArray[np.floating], norm: LogNorm) -> str:
     """Draws a field and the squares that hold `SHARES` of it; says how large these are."""
     frame(axes)
-    axes.imshow(np.maximum(field, norm.vmin or 0), cmap="viridis", norm=norm)
+    axes.imshow(np.maximum(field, norm.vmin or 0), cmap="viridis", norm=norm)  # 0 has no logarithm
     centre, words = len(field) // 2, []
     for share, colour in zip(SHARES, (MARK, "white"), strict=True):
         radius = field_radius(field, share)

@@ -51,9 +51,9 @@ def repairs(network: Inpainter) -> Figure:
     files = {file.stem: file for file in load_images("bundled", "test").files}
     pictures = {name: _cut(read_image(files[name])) for name in HOLES}
     holes = {name: _hole(picture, HOLES[name]) for name, picture in pictures.items()}
-    given = [np.where(holes[n][..., None], np.uint8(255), pictures[n]) for n in HOLES]
+    masked = [np.where(holes[n][..., None], np.uint8(255), pictures[n]) for n in HOLES]
     filled = [np.asarray(inpaint(pictures[n], holes[n], model=network)) for n in HOLES]
-    return image_row([*given, *filled], columns=len(HOLES), size=3.0)
+    return image_row([*masked, *filled], columns=len(HOLES), size=3.0)
 
 
 def _cut(picture: Photo) -> Photo:
@@ -65,4 +65,5 @@ def _hole(picture: Photo, draw: Callable[[Pen, int], None]) -> NDArray[np.bool_]
     height, width = picture.shape[:2]
     mask = Image.new("L", (width, height))
     draw(ImageDraw.Draw(mask), height)
+    # letters are drawn with soft edges
     return np.asarray(mask) > 127

@@ -92,6 +92,7 @@ class Drawing(Figure):
             return None
         buffer = io.BytesIO()
         with Image.open(io.BytesIO(png_bytes(self))) as image:
+            # dithering makes grain of flat areas, which PNG cannot compress
             image.convert("RGB").quantize(dither=Image.Dither.NONE).save(
                 buffer, "png", optimize=True
             )
@@ -131,8 +132,8 @@ def image_row(
     """
     tiles = [_tile(image) for image in images]
     if not tiles or (titles is not None and len(titles) != len(tiles)):
-        given = "no" if titles is None else len(titles)
-        raise InputError(f"{len(tiles)} images and {given} titles: give images, a title for each.")
+        count = "no" if titles is None else len(titles)
+        raise InputError(f"{len(tiles)} images and {count} titles: give images, a title for each.")
     return _grid(tiles, titles, columns or min(len(tiles), MOST_COLUMNS), size, colour_map)
 
 
@@ -162,6 +163,7 @@ def fills(
     note = f"\n{weights_note}" if weights_note else ""
     labels = ("masked", *(f"{name}{note}" for name in networks), "original")
     titles = [f"hole {pair.bin}" for _, _, pair in cases]
+    # only pictures of the first row have the size of their hole above them
     titles += [""] * (len(cases) * (len(rows) - 1))
     tiles = [_tile(picture) for row in rows for picture in row]
     return _grid(tiles, titles, len(cases), min(2.0, 9.0 / len(cases)), row_labels=labels)
@@ -223,6 +225,7 @@ def png_bytes(figure: Figure) -> bytes:
 def _encoded(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with house_style():
+        # the style again, for ticks get theirs while the figure is drawn
         figure.savefig(
             buffer, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.05, **options
         )
@@ -295,8 +298,10 @@ def _grid(
 
 
 def _colours(maps: Sequence[NDArray[Any]], colour_map: str) -> ScalarMappable:
+    # a map may have no value somewhere: that is left empty, and decides no colour
     finite = np.concatenate([values[np.isfinite(values)] for values in maps] or [np.zeros(1)])
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    # a map of one value would leave the scale no length
     return ScalarMappable(Normalize(low, high if high > low else low + 1), colour_map)
 
 
@@ -327,5 +332,6 @@ def _curve(axes: Axes, name: str, runs: Mapping[str, Rows]) -> None:
     if wide:
         axes.set_yscale("log")
     else:
+        # from 0 on, or a small change would look like a large one
         axes.set_ylim(bottom=min(0.0, *drawn))
     axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
