@@ -116,7 +116,7 @@ def ledger(folder: str | Path | None = None) -> pd.DataFrame:
     rows = []
     for claim in CLAIMS:
         finding = check(claim, committed)
-        shown = f" [{claim.shown}]" if claim.shown else ""
+        reference = f" [{claim.shown}]" if claim.shown else ""
         rows.append(
             (
                 claim.id,
@@ -124,7 +124,7 @@ def ledger(folder: str | Path | None = None) -> pd.DataFrame:
                 claim.statement,
                 claim.how,
                 finding.verdict,
-                finding.evidence + shown,
+                finding.evidence + reference,
             )
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))

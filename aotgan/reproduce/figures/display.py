@@ -56,9 +56,9 @@ class Folded:
 
     def _repr_html_(self) -> str:
         folds = (
-            f"{'<details open>' if shown else '<details>'}<summary><b>{escape(heading)}</b>"
+            f"{'<details open>' if unfolded else '<details>'}<summary><b>{escape(heading)}</b>"
             f"</summary>\n{table._repr_html_()}\n</details>"
-            for heading, table, shown in self.parts
+            for heading, table, unfolded in self.parts
         )
         return "\n".join([f"<p>{escape(self.above)}</p>", *folds])
 

@@ -13,6 +13,7 @@ from aotgan.reproduce.figures.style import COLOURS, INK, Drawing, house_style
 from aotgan.reproduce.tables.runs import at_budget, read_runs
 from aotgan.reproduce.tables.significance import Comparison, compare, holm
 
+# distances stay out: their resamples are kept of the end of a training alone
 SHOWN = {metric.key: metric for metric in METRICS if metric.title and not metric.described}
 GATE_SUM = "gate-sum"
 GATE = {  # of the question whether Eq. 1 catches up with a plain sum, experiments and what they are
@@ -58,12 +59,12 @@ class Curves:
 
     def frame(self, metric: str = "psnr") -> pd.DataFrame:
         """Returns the curves, means over seeds: columns experiment, weights, images and value."""
-        shown, rows = _metric(metric), []
+        quantity, rows = _metric(metric), []
         for name, group in self.runs.items():
             for images in self.points(name):
                 runs = [at_budget(run, images, self.folder) for run in group]
                 for weights in runs[0].record.metrics:
-                    value = sum(run.value(shown, weights) for run in runs) / len(runs)
+                    value = sum(run.value(quantity, weights) for run in runs) / len(runs)
                     rows.append((name, weights, images, value))
         return pd.DataFrame(rows, columns=["experiment", "weights", "images", "value"])
 
@@ -77,7 +78,7 @@ class Curves:
         Raises:
             InputError: an experiment without a finished run, or runs measured on other pairs.
         """
-        shown, at, changes = _metric(metric), [], []
+        quantity, at, changes = _metric(metric), [], []
         for images in self.points(first, second):
             a, b = (
                 [at_budget(run, images, self.folder) for run in self.runs[name]]
@@ -85,7 +86,7 @@ class Curves:
             )
             for weights in a[0].record.metrics:
                 at.append((images, weights))
-                changes.append(compare(a, b, shown, weights))
+                changes.append(compare(a, b, quantity, weights))
         return dict(zip(at, holm(changes), strict=True))
 
     def readable(self, first: str, second: str, metric: str = "psnr") -> pd.DataFrame:

@@ -36,6 +36,7 @@ def load_elsewhere(
     if table != TABLE:
         return {}
     paths = sorted((Path(folder) / FOLDER).glob(f"*/{FILE}"))
+    # under one name two rows would be one in the table
     taken = {path.parent.name for path in paths} & set(rows_of_table(TABLE))
     if taken:
         raise InputError(
@@ -54,11 +55,12 @@ def _rows(path: Path, record: Record) -> list[dict[str, Any]]:
         raise InputError(
             f"{path} is not what `aotgan evaluate --out` writes ({error!r}). Measure again."
         ) from error
-    for what, given, expected in (
+    # what would be compared in silence although it cannot be
+    for what, value, expected in (
         ("on other pairs", pairs, record.evaluation["manifest_sha256"]),
         ("by another protocol", protocol, record.protocol),
     ):
-        if given != expected:
+        if value != expected:
             raise InputError(
                 f"{path} was measured {what} than {record.experiment}, seed {record.seed}. Fill "
                 f"and measure the table's: `aotgan evaluate --scale {record.scale} --data "

@@ -38,6 +38,7 @@ def difference_plot(table: Table, metric: str = "psnr") -> Drawing:
     changes = [change for change in table.comparisons() if change[2].metric.key == metric]
     if not changes:
         raise InputError(f"table {table.name} has no two rows to compare by {metric!r} yet.")
+    # from the top down, as in the table
     at = np.arange(len(changes))[::-1]
     with house_style():
         figure = Drawing(figsize=(7.0, ROW_IN * len(changes) + 0.75), layout="constrained")
@@ -51,9 +52,9 @@ def difference_plot(table: Table, metric: str = "psnr") -> Drawing:
         if len(table.weights) > 1:
             raw = [c.difference for _, _, c in table.comparisons("raw") if c.metric.key == metric]
             axes.plot(raw, at, "o", ms=5, mfc="none", color=INK, lw=0, label="final weights")
-        shown = changes[0][2].metric
-        side = "right" if shown.higher else "left"
-        _finish(axes, f"change of {_short(shown.title)}; better to the {side}")
+        quantity = changes[0][2].metric
+        side = "right" if quantity.higher else "left"
+        _finish(axes, f"change of {_short(quantity.title)}; better to the {side}")
         axes.set_yticks(at, _labels([(first, second) for first, second, _ in changes]))
         axes.set_ylim(-0.6, len(changes) - 0.4)
         _legend(axes, {change.verdict for _, _, change in changes})
@@ -70,7 +71,7 @@ def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
         table: "1".
         metric: one that the paper prints.
     """
-    shown = table.metric(metric)
+    quantity = table.metric(metric)
     frame = table.frame()
     frame = frame[frame["bin"] != ALL]
     at = {label: x for x, label in enumerate(dict.fromkeys(frame["bin"]))}
@@ -81,18 +82,18 @@ def bin_plot(table: Table, metric: str = "psnr") -> Drawing:
         in_paper, beside = _styles(TOLD_APART, ["-"]), _styles([FAR], DASHES, mfc="white")
         for label, group in frame.groupby("row", sort=False):
             x = group["bin"].map(at).to_numpy()
-            values = [cell.value for cell in group[f"{PREFIX} {shown.paper}"]]
+            values = [cell.value for cell in group[f"{PREFIX} {quantity.paper}"]]
             known = not all(map(math.isnan, values))
             style = next(in_paper if known else beside)
             # the row that the table is about stands out
             if label == OURS:
                 style = style | {"lw": 2.4, "zorder": 3}
-            run = group[shown.title].notna().any()
+            run = group[quantity.title].notna().any()
             title = table.titles[str(label)] if run else f"{label} (not run)"
-            ours.plot(x, group[shown.title], label=title, **style)
+            ours.plot(x, group[quantity.title], label=title, **style)
             if known:
                 paper.plot(x, values, **style)
-        ours.set(title=f"ours, scale {table.records[0].scale}", ylabel=shown.title)
+        ours.set(title=f"ours, scale {table.records[0].scale}", ylabel=quantity.title)
         paper.set(title="the paper, Places2 at 512 px")
         for axes in (ours, paper):
             axes.set_xticks(list(at.values()), list(at))
@@ -105,6 +106,7 @@ def _styles(
     colours: Sequence[str], dashes: Sequence[object], **more: str
 ) -> Iterator[dict[str, Any]]:
     """Looks of curves, one after the other, each with a marker of its own."""
+    # their numbers have no common factor, so that no look comes again soon
     looks = zip(cycle(MARKERS), cycle(colours), cycle(dashes))
     return ({"marker": m, "color": c, "ls": d, "ms": 4.5, "lw": 1.2} | more for m, c, d in looks)
 

@@ -51,9 +51,10 @@ def check_columns(frame: pd.DataFrame) -> None:
         InputError: names the column whose name or content is wrong.
     """
     for position, name in enumerate(frame.columns):
+        # by position, for two columns may have one name
         cells = [isinstance(value, Published) for value in frame.iloc[:, position]]
-        own = str(name).startswith(PREFIX)
-        if any(cells) != own or (own and not all(cells)):
+        published = str(name).startswith(PREFIX)
+        if any(cells) != published or (published and not all(cells)):
             raise InputError(
                 f"column {name!r} mixes sources: the paper's numbers belong into columns whose "
                 f"name starts with {PREFIX!r}, and nothing else does."

@@ -140,6 +140,7 @@ def readable_costs(table: Table) -> pd.DataFrame:
     frame = table.costs().rename(columns={"row": "model"})
     frame["model"] = frame["model"].map(table.titles)
     numbers = frame.columns.drop("model")
+    # the # keeps zeros that count, and would leave a point behind whole numbers
     frame[numbers] = frame[numbers].map(lambda v: "-" if math.isnan(v) else f"{v:#.3g}".rstrip("."))
     return frame
 
@@ -164,6 +165,7 @@ def readable_differences(table: Table) -> pd.DataFrame:
             "verdict": change.verdict + verdicts.get((first, second, metric.key), ""),
         }
         if table.has_paper:
+            # a column of the paper's holds nothing else, also for a metric that it lacks
             row[f"{PREFIX}'s change"] = table.paper_change(first, second, metric) or Published("-")
         rows.append(row)
     return pd.DataFrame(rows)
@@ -216,11 +218,11 @@ def _final_verdicts(table: Table) -> dict[tuple[str, str, str], str]:
     """What to add to a verdict that the final weights do not bear."""
     if len(table.weights) == 1:
         return {}
-    shown = {(a, b, c.metric.key): c.verdict for a, b, c in table.comparisons()}
+    averaged = {(a, b, c.metric.key): c.verdict for a, b, c in table.comparisons()}
     final = {(a, b, c.metric.key): c.verdict for a, b, c in table.comparisons("raw")}
     return {
         key: f"; final weights: {final[key]}"
-        for key, verdict in shown.items()
+        for key, verdict in averaged.items()
         if final[key] != verdict
     }
 

@@ -61,6 +61,7 @@ class Results:
         missing = [EXPERIMENTS[name] for label, name in self.rows.items() if label not in self.have]
         if missing:
             count = Counter(e.group for e in missing)
+            # finished runs are skipped, so that a group may stand for what is missing of it
             names = dict.fromkeys(e.group if count[e.group] > 1 else e.name for e in missing)
             command = f"make reproduce SCALE={self.scale} EXPERIMENTS={','.join(names)}"
             lines.append(f"To run what is missing: {command} DATA_ROOT=...")

@@ -36,6 +36,7 @@ def rows_of_table(table: str) -> dict[str, str]:
     """
     check_choice("table", table, TABLES)
     rows = {label: e.name for e in EXPERIMENTS.values() for t, label in e.rows if t == table}
+    # | leaves in its place what is there already
     return {label: rows[label] for label in paper_rows(table) if label in rows} | rows
 
 
@@ -55,6 +56,7 @@ def printed(table: str, column: str) -> Mapping[tuple[str, str], Published]:
     published = load_published()
     lines = published[(published["table"] == table) & (published["metric"] == column)]
     return {
+        # the one bin of Table 2 is called so in our records
         (line.row, "centre" if table == "2" else line.setting): line.value  # type: ignore[misc]
         for line in lines.itertuples(index=False)
     }
@@ -99,6 +101,7 @@ def pairs_of_table(table: str) -> list[tuple[str, str]]:
         return [(labels[0], label) for label in labels[1:]]
     if table in COMPARISONS:
         return [(label, OURS) for label in labels if label != OURS]
+    # the last row of an ablation is what the paper decides for
     *_, last = paper = [label for label in paper_rows(table) if label in labels]
     pairs = list(zip(paper, paper[1:], strict=False))
     pairs += [("rates 2", last)] if table == "4" else []

@@ -52,8 +52,8 @@ class Run:
         """Returns the distances of the resamples in a bin, the first row of all; or nothing."""
         if self.resamples.empty:
             return self.resamples
-        shown = self.resamples["weights"] == self.record.weights_for(weights)
-        return self.resamples[shown & (self.resamples["bin"] == at)].reset_index(drop=True)
+        of_weights = self.resamples["weights"] == self.record.weights_for(weights)
+        return self.resamples[of_weights & (self.resamples["bin"] == at)].reset_index(drop=True)
 
 
 Runs = Mapping[str, Sequence[Run]]  # by experiment
@@ -68,8 +68,8 @@ def read_run(record: str | Path) -> Run:
     loaded, stem = load_record(record), str(Path(record).with_suffix(""))
     pairs, resamples = (Path(stem + suffix) for suffix in (PAIRS_SUFFIX, RESAMPLES_SUFFIX))
     try:
-        there = pd.read_csv(resamples) if resamples.exists() else pd.DataFrame()
-        return Run(loaded, pd.read_csv(pairs), there)
+        draws = pd.read_csv(resamples) if resamples.exists() else pd.DataFrame()
+        return Run(loaded, pd.read_csv(pairs), draws)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{pairs} has no measurements by pair ({error}). Move {record} away and run "
@@ -99,6 +99,7 @@ def load_runs(
     runs: dict[str, list[Run]] = {}
     for name in rows_of_table(table).values():
         for run in read_runs(folder, name):
+            # what is not trained stands beside every seed
             if seeds is None or run.record.seed in seeds or not run.record.trained:
                 runs.setdefault(name, []).append(run)
     trained = [r.record.images_seen for group in runs.values() for r in group if r.record.trained]
@@ -126,6 +127,7 @@ def at_budget(run: Run, images: int, folder: str | Path) -> Run:
     if curve.empty or not (curve["seen"] == images).any():
         raise InputError(f"{path} has no measurements at {images:,} images. Collect the run again.")
     pairs = curve[curve["seen"] == images].drop(columns="seen").reset_index(drop=True)
+    # resamples are kept of the end of a training alone
     return replace(run, record=record, per_image=pairs, resamples=pd.DataFrame())
 
 
@@ -162,4 +164,5 @@ def bins_of(runs: Runs) -> tuple[str, ...]:
     """Returns the labels of the measured bins in order; that of all pairs only beside others."""
     rows = next(iter(runs.values()))[0].record.metrics["raw"]
     labels = tuple(str(row["bin"]) for row in rows)
+    # "all" beside a single bin would be the same pairs again
     return labels if len(labels) > 2 else labels[:1]

@@ -77,7 +77,9 @@ class Comparison:
         """Whether seeds and photographs leave out zero; see `MEANING`."""
         agree = self.low > 0 or self.high < 0
         if math.isnan(self.corrected):
+            # a distance without resamples: the photographs cannot be asked
             return agree and self.seeds > 2
+        # one seed has no ends that could agree
         return self.corrected < 1 - CONFIDENCE and (agree or self.seeds == 1)
 
 
@@ -140,7 +142,9 @@ def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
     corrected: dict[float, float] = {}
     least = 0.0
     for at, p in enumerate(sorted(known)):
+        # a larger p is never corrected to a smaller one
         least = max(least, min(1.0, (len(known) - at) * p))
+        # of equal p the first has the largest factor, which holds for all of them
         corrected.setdefault(p, least)
     return [replace(c, corrected=corrected.get(c.p, math.nan)) for c in comparisons]
 
@@ -150,13 +154,15 @@ def _error_over_photographs(
 ) -> tuple[float, int]:
     """Standard error of the mean difference over the seeds, and its degrees of freedom."""
     if metric.compute is None:
+        # a distance is of all pairs together: no single one has a value
         return _error_of_resamples(pairs, metric, weights, at)
     frames = [(a.pairs(weights), b.pairs(weights)) for a, b in pairs]
     changes = [_finite(b[metric.key]) - _finite(a[metric.key]) for a, b in frames]
-    shown = frames[0][0]
-    inside = np.full(len(shown), True) if at == ALL else (shown["bin"] == at).to_numpy()
+    measured = frames[0][0]
+    inside = np.full(len(measured), True) if at == ALL else (measured["bin"] == at).to_numpy()
+    # over the seeds first: what is asked is how sure their mean is
     values = metric.factor * np.mean(changes, axis=0)[inside]
-    _, error, degrees = clustered_mean(values, shown["image"].to_numpy()[inside])
+    _, error, degrees = clustered_mean(values, measured["image"].to_numpy()[inside])
     return error, degrees
 
 
@@ -172,6 +178,7 @@ def _error_of_resamples(
     means = pd.Series(metric.factor * np.mean(changes, axis=0))
     if photographs < distances.LEAST_PHOTOGRAPHS or means.isna().any():
         return math.nan, 0
+    # the first is of the photographs as they are, the others of draws from them
     return float(np.std(means[1:])), photographs - 1
 
 

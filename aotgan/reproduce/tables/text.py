@@ -95,6 +95,7 @@ def signed_ends(ends: Sequence[float], digits: int) -> str:
 
 
 def _numeric(text: str) -> bool:
+    # 21.08 ± 0.51 and 40-50% are numbers, 1x1 conv is none
     return re.match(r"[-+<]|\d[\d.,]*(-\d+%)?(\s|$)", text) is not None
 
 
@@ -107,4 +108,5 @@ def _latex(value: object) -> str:
     special = {"\\": r"\textbackslash{}", "±": r"$\pm$", "†": r"$\dagger$"}
     special |= {letter: f"\\{letter}" for letter in "%_&#${}"}
     special |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    # letter by letter: replaced one after the other, commands would be escaped in turn
     return "".join(special.get(letter, letter) for letter in str(value))
