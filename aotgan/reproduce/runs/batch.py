@@ -98,6 +98,7 @@ def make_batch(
     """
     jobs = tuple(Job(name, seed) for name, seed in runs_of(select(experiments), seeds))
     for job in jobs:
+        # for its errors alone: none of the runs is to fail after days of others
         make_config(job.experiment, scale, job.seed, data)
     return Batch(scale, jobs, out, data)
 
@@ -138,12 +139,14 @@ def run_batch(
             failed[job] = str(error)
             print(f"failed: {error}", file=sys.stderr)
             continue
+        # whatever stopped this one would stop the next
         if record is None:
             break
         records.append(record)
         print(overview(batch), flush=True)
     finished = {Job(record.experiment, record.seed) for record in records}
     waiting = tuple(job for job in batch.jobs if job not in finished and job not in failed)
+    # runs that wait although there is time were stopped by somebody
     return Outcome(tuple(records), failed, waiting, bool(waiting) and not late(until))
 
 
@@ -154,25 +157,27 @@ def late(until: float | None) -> bool:
 
 def overview(batch: Batch) -> str:
     """Says how many runs are done and running, and how long the others take at this pace."""
-    done = batch.done()
-    rest = [job for job in batch.jobs if job not in done]
+    finished = batch.done()
+    rest = [job for job in batch.jobs if job not in finished]
     running = [job for job in rest if is_running(batch.directory(job))]
-    text = f"{len(done)} of {len(batch.jobs)} runs done, {len(running)} running"
+    text = f"{len(finished)} of {len(batch.jobs)} runs done, {len(running)} running"
     paces = {job: pace for job in batch.jobs if (pace := _pace(batch, job)) > 0}
     if not rest or not paces:
         return text
+    # runs that have not begun are expected at the pace of the others
     usual = sum(paces.values()) / len(paces)
+    # so many processes share what is left; where none runs, one will
     seconds = sum(_left(batch, job) / paces.get(job, usual) for job in rest) / max(1, len(running))
     return f"{text}, about {_duration(seconds)} of training left"
 
 
 def each(batch: Batch) -> list[str]:
     """Says of every run how many images it has seen and what becomes of it."""
-    lines, done = [], batch.done()
+    lines, finished = [], batch.done()
     for job in batch.jobs:
         config = _config(batch, job)
         size = config.optim.batch_size
-        state = "done" if job in done else "running" if is_running(batch.directory(job)) else ""
+        state = "done" if job in finished else "running" if is_running(batch.directory(job)) else ""
         images = f"{_steps_done(batch, job) * size:,} of {config.steps * size:,}"
         lines.append(f"{str(job):32} {images if config.steps else '':>20} {state}".rstrip())
     return lines
@@ -193,6 +198,7 @@ def _pixels(config: TrainConfig, steps: int) -> int:
     ends = size_changes(data.stages or ((1.0, data.size_px),), config.steps, batch)
     seen, images = 0, 0
     for end, side in ends:
+        # the steps may end within this size, or before it
         now = min(end, steps * batch)
         seen, images = seen + max(0, now - images) * side**2, max(images, now)
     return seen

@@ -53,7 +53,8 @@ def measure_cost(model: Inpainter, size_px: int) -> Cost:
         complete()
     return Cost(
         parameters=sum(p.numel() for p in model.parameters()),
-        gmacs=counter.get_total_flops() / 2e9,
+        gmacs=counter.get_total_flops() / 2e9,  # PyTorch counts product and sum
+        # the counted pass came first, so that nothing is set up in a timed one
         seconds=median(_seconds(complete, device) for _ in range(ROUNDS)),
         memory_mb=_peak_bytes(complete, device) / 2**20,
     )
@@ -68,6 +69,7 @@ def cost_row(model: Inpainter, size_px: int) -> dict[str, Any]:
 def _seconds(work: Callable[[], None], device: torch.device) -> float:
     start = time.perf_counter()
     work()
+    # a call returns before the GPU is done
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
@@ -98,11 +100,13 @@ class _LiveTensors(TorchDispatchMode):
     ) -> Any:
         """Runs an operation and looks at what it returned."""
         result = func(*args, **(kwargs or {}))
-        for given in tree_leaves((args, kwargs)):
-            if isinstance(given, Tensor) and given.untyped_storage()._cdata not in self._made:
-                self._old.add(given.untyped_storage()._cdata)
+        # what an operation takes and none has made was there before: weights and the image
+        for argument in tree_leaves((args, kwargs)):
+            if isinstance(argument, Tensor) and argument.untyped_storage()._cdata not in self._made:
+                self._old.add(argument.untyped_storage()._cdata)
         for made in tree_leaves(result):
             if isinstance(made, Tensor):
+                # views share a storage, which counts once; held weakly, or it would never be freed
                 storage = made.untyped_storage()
                 if storage._cdata not in self._old:
                     self._made[storage._cdata] = StorageWeakRef(storage), storage.nbytes()

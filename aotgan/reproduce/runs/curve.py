@@ -26,6 +26,7 @@ def networks_of(trainer: Trainer) -> dict[str, Inpainter]:
 
 def measure_on_the_way(trainer: Trainer, manifest: Manifest) -> None:
     """Adds a point to the learning curve of a training."""
+    # of several processes one measures: all have the same weights
     if not trainer.fabric.is_global_zero:
         return
     config, device = trainer.config, trainer.fabric.device
@@ -51,6 +52,7 @@ def add_point(directory: Path, images: int, results: Mapping[str, Evaluation]) -
         frame.insert(0, "seen", images)
         before = read_curve(directory / name)
         if not before.empty:
+            # a run that goes on from a saved state may pass a point again
             frame = pd.concat([before[before["seen"] < images], frame])
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_atomically(directory / name, text)
@@ -65,6 +67,7 @@ def read_curve(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame()
     try:
+        # a photograph may be called 000012, which is no number
         frame = pd.read_csv(path, dtype={"image": str})
     except ValueError as error:  # pandas' parser errors are of this kind
         raise InputError(

@@ -187,6 +187,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 ("7", "SM-PatchGAN"),
                 (READINGS, "as the text has it"),
             ),
+            # as long as the rows of the gate; shorter rows are set beside a point of its curve
             train_more=4.0,
             curve=GATE_CURVE,
         ),
@@ -194,6 +195,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "objective-released",
             "objective: released",
             loss={"objective": "released"},
+            # measured half way, where the other readings end
             train_more=2.0,
             curve=(1 / 2,),
         ),

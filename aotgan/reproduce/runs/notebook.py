@@ -184,12 +184,14 @@ def _fits(value: Any, default: Any) -> bool:
     items = value if isinstance(value, list) else [value]
     if not all(item is None or type(item) in SCALARS for item in items):
         return False
+    # JSON, which notebooks are, has no NaN
     if any(isinstance(item, float) and not math.isfinite(item) for item in items):
         return False
     if isinstance(default, list) and isinstance(value, list):
         return not default or all(_fits(item, default[0]) for item in value)
     if default is None:
         return True
+    # by type and not isinstance, to which True is a number
     return type(value) is type(default) or (type(default) is float and type(value) is int)
 
 
@@ -254,6 +256,7 @@ class _Lines:
 
     def write(self, text: str) -> None:
         """Prints the lines that are complete and keeps the rest."""
+        # output comes in pieces that may end within a line
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.startswith(self.start):
@@ -283,6 +286,7 @@ def _without_traces(draft: Path, source: Path) -> str:
     for cell in notebook["cells"]:
         for notes in ("papermill", "execution"):
             cell["metadata"].pop(notes, None)
+        # papermill gives every cell a list of tags
         if not cell["metadata"].get("tags", [""]):
             del cell["metadata"]["tags"]
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"

@@ -89,6 +89,7 @@ def kept_files(experiment: str, seed: int | str) -> dict[str, str]:
     what, stem = EXPERIMENTS[experiment], f"{RECORDS}/{experiment}-seed{seed}"
     kept = {"record.json": ".json", "log.csv": ".csv", "pairs.csv": PAIRS_SUFFIX}
     kept |= {"resamples.csv": RESAMPLES_SUFFIX, "curve_pairs.csv": CURVE_PAIRS_SUFFIX}
+    # no training, no losses
     if not what.trained:
         del kept["log.csv"]
     if not (what.curve and (what.rows or what.group == "gate")):

@@ -50,6 +50,7 @@ def declared() -> tuple[Job, ...]:
         *_of(_group(READINGS), 1),
         *_of([e.name for e in PILOTS], 1),
     ]
+    # a row of an ablation may stand further up, among the questions
     return tuple(dict.fromkeys(jobs))
 
 
@@ -106,8 +107,8 @@ def work(
         for process in running.values():
             process.send_signal(signal.SIGTERM)
         for job, process in running.items():
-            done = process.wait() == 0
-            show(f"{job}: {'done' if done else 'stopped, the next call goes on'}")
+            finished = process.wait() == 0
+            show(f"{job}: {'done' if finished else 'stopped, the next call goes on'}")
     return failed
 
 
@@ -125,6 +126,7 @@ def _start(batch: Batch, job: Job, data_root: str | Path | None) -> subprocess.P
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # what the user has set for memory stays; one thread each is what the queue promises
             env=MEMORY | os.environ | THREADS,
             start_new_session=True,  # the worker alone hears Ctrl-C, and passes it on
             preexec_fn=_step_back,

@@ -114,6 +114,7 @@ class Record:
                 f"{', '.join(f'{point:,}' for point in points) or 'nothing before'}. Declare that "
                 "share of its training in its `curve` and train it again."
             )
+        # every step sees as many images
         steps = round(self.steps * images / self.images_seen)
         return replace(self, images_seen=images, steps=steps, metrics=metrics)
 

@@ -97,9 +97,9 @@ def run(
     options = options or RunOptions()
     config = make_config(experiment, scale, seed, data, steps)
     directory = run_directory(out, scale, experiment, seed)
-    done = finished_record(directory, config, options.minutes, data_root)
-    if done is not None:
-        return done
+    record = finished_record(directory, config, options.minutes, data_root)
+    if record is not None:
+        return record
     check_processes(config, options)
     embedding_of(config.loss.features)  # its network is missed now, not after the training
     manifest = manifest_of(experiment, scale, config, data_root)
@@ -179,6 +179,7 @@ def train_briefly(experiment: str, seed: int, steps: int) -> tuple[Record, list[
 
 
 def _written(directory: Path, record: Record, results: Mapping[str, Evaluation]) -> Record:
+    # the record comes last: a run that has one is finished
     keep_measurements(directory, results)
     save_record(record, directory / RECORD)
     return record
@@ -198,9 +199,9 @@ def finished_record(
     if not (directory / RECORD).exists():
         return None
     # steps may differ, for a finished run can go on
-    record, own = load_record(directory / RECORD), portable(config.to_dict())
+    record, asked = load_record(directory / RECORD), portable(config.to_dict())
     stored = with_defaults(record.config)
-    difference = changes({**stored, "steps": max(record.steps, config.steps)}, own)
+    difference = changes({**stored, "steps": max(record.steps, config.steps)}, asked)
     if config.data.name not in CATALOGUE:  # the name of a folder says little about its content
         images = load_images(config.data.name, "train", data_root)
         if record.data["manifest_sha256"] != images.manifest_hash:
@@ -210,6 +211,7 @@ def finished_record(
             f"{directory} holds a finished run of other settings ({difference}). Choose another "
             "folder, or move it away."
         )
+    # rounded as the seconds of a record are
     late = minutes is not None and record.train_seconds >= round(60 * minutes, 3)
     return record if late or record.steps >= config.steps else None
 

@@ -78,6 +78,7 @@ def read_samples(path: str | Path) -> list[Sample]:
         InputError: no picture.
     """
     picture = read_image(path)
+    # a padding above all rows, and one below each
     side = (picture.shape[0] - PADDING) // ROWS - PADDING
     tops, lefts = (range(PADDING, end - side, side + PADDING) for end in picture.shape[:2])
     return [

@@ -213,21 +213,22 @@ def make_config(
 def _model(what: Experiment, size: Scale) -> dict[str, Any]:
     """The network at a scale: its share of the published width, for images of this side."""
     kind = model_class(split_config(what.generator)[0])
-    own = kind.scaled(what.wider * size.width / Generator.published_width, size.size_px)
+    widths = kind.scaled(what.wider * size.width / Generator.published_width, size.size_px)
     if "features" in inspect.signature(kind).parameters:  # those of MNPS are a VGG's, see there
         vgg = "imagenet" if size.features == "imagenet" else "random"
-        own |= {"features": vgg, "feature_width": size.width}
-    return {**what.generator, **own}
+        widths |= {"features": vgg, "feature_width": size.width}
+    return {**what.generator, **widths}
 
 
 def _for_steps(optim: Mapping[str, Any], steps: int) -> dict[str, Any]:
     """Declared settings of the optimiser, those that a run is too short for cut to its length."""
-    own = dict(optim)
-    if "warmup_steps" in own:
-        own["warmup_steps"] = min(own["warmup_steps"], steps // 10)
-    if "ema_decay" in own:
-        own["ema_decay"] = min(own["ema_decay"], steps / (steps + 10))
-    return own
+    settings = dict(optim)
+    if "warmup_steps" in settings:
+        settings["warmup_steps"] = min(settings["warmup_steps"], steps // 10)
+    if "ema_decay" in settings:
+        # an average reaches back over 1 / (1 - decay) steps: here about a tenth of them
+        settings["ema_decay"] = min(settings["ema_decay"], steps / (steps + 10))
+    return settings
 
 
 def _loss(size: Scale, style: float) -> LossConfig:

@@ -101,8 +101,8 @@ def plant(clean: Picture, rng: np.random.Generator, fade: float) -> Planted:
     behind = clean[mask].mean(0)
     colour = max(COLOURS, key=lambda c: float(np.abs(np.asarray(c) - behind).sum()))
     cover = np.clip(0.5 - _distance(mask) / fade, 0, 1)[..., None]  # (S, S, 1)
-    shown = clean * (1 - cover) + np.asarray(colour) * cover
-    return Planted(clean, shown.round().astype(np.uint8), mask, colour)
+    picture = clean * (1 - cover) + np.asarray(colour) * cover
+    return Planted(clean, picture.round().astype(np.uint8), mask, colour)
 
 
 def star_mask(side: int, centre: NDArray, radius: float, turn: float) -> Mask:
@@ -140,6 +140,7 @@ def measure_borders(network: Generator, squares: Sequence[Picture]) -> pd.DataFr
     rows = []
     for number, clean in enumerate(squares):
         for edge, fade in EDGES.items():
+            # the same place at every edge, so that only its sharpness differs
             planted = plant(clean, np.random.default_rng([SEED, number]), fade)
             masks = [grow_mask(shift_border(planted.mask, at), grow) for at, grow in sweep()]
             for (at, grow), filled in zip(
@@ -160,13 +161,13 @@ def summarise_borders(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for edge, of_edge in frame.groupby("edge", sort=False):
-        own = of_edge[(of_edge["shift"] == 0) & (of_edge["grow"] == 0)].set_index("photograph")
+        exact = of_edge[(of_edge["shift"] == 0) & (of_edge["grow"] == 0)].set_index("photograph")
         for (shift, grow), part in of_edge.groupby(["shift", "grow"]):
             row = {"edge": edge, "shift": shift, "grow": grow}
             for metric in METRICS:
                 values = part.set_index("photograph")[metric]
                 row |= intervals(metric, values)
-                row |= intervals(f"{metric}_change", values - own[metric])
+                row |= intervals(f"{metric}_change", values - exact[metric])
             rows.append(row)
     return pd.DataFrame(rows)
 

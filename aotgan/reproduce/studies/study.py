@@ -65,16 +65,17 @@ def finished_weights(
     Raises:
         InputError: none of them has a finished run.
     """
-    there = [
+    finished = [
         name
         for name in experiments
         if any(run_directory(out, scale, name, 0).parent.glob(f"*/{RECORD}"))
     ]
+    # without any, all are asked for: the error then names the first
     return {
         (record.experiment, record.seed): Weights(
             folder / (EMA_WEIGHTS if record.weights == "ema" else WEIGHTS), record
         )
-        for folder, record in finished_runs(scale, out, there or experiments)
+        for folder, record in finished_runs(scale, out, finished or experiments)
     }
 
 
