@@ -64,6 +64,7 @@ def alone(case: Benchmark, variant: str, setting: Setting, runs: int = 1) -> Alo
             ) from error
         raise RuntimeError(text) from error  # which has said why
     finally:
+        # Ctrl-C does not reach the child
         process.terminate()
         process.join()
     if isinstance(answer, Exception):
@@ -79,6 +80,7 @@ def _measure(
             work = case.make(variant, setting)
             before = memory_mb(setting.place)[0]
             work()
+            # the run before allocates and tunes: it counts for the memory, not for the time
             samples = [sample(work, setting.place) for _ in range(runs)]
             answer: Any = (
                 median(one.wall for one in samples),
@@ -86,6 +88,7 @@ def _measure(
                 memory_mb(setting.place)[1],
                 before,
             )
+    # any other error ends this process with a traceback, and its status tells
     except InputError as error:
         answer = error
     sender.send(answer)

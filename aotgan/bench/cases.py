@@ -168,6 +168,7 @@ def _make_inference(reading: str, size_px: int, width: int, variant: str, settin
     image, mask = example(size_px, 1, setting.place)
     if variant == ONNX:
         file = setting.folder / f"{reading}-{width}.onnx"
+        # exported once, for this process and those that measure memory
         if not file.exists():
             export_onnx(generator, file)
         return _runtime(file, setting.threads, image, mask)
@@ -187,6 +188,7 @@ def _make_scale_step(config: TrainConfig, variant: str, setting: Setting) -> Wor
 
 def _make_released_step(config: TrainConfig, variant: str, setting: Setting) -> Work:
     features = VGG19Features("random").to(setting.place)  # nor on these
+    # the authors' tensors are contiguous
     options = RunOptions(channels_last=variant != RELEASED, compiled=variant == COMPILED)
     fabric = start_fabric(config, RunOptions(device=setting.device))
     ours = Step(config, fabric, options, features)

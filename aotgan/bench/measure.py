@@ -88,6 +88,7 @@ def measure(group: str, case: Benchmark, setting: Setting, rounds: int, say: Say
         for name in names:
             say(f"{name}: peak memory, in a process of its own")
             one_run = alone(case, name, setting, RUNS_ALONE if group == GROWTH else 1)
+            # where there were rounds, their times stand in place of those of the one run
             record["variants"][name] = asdict(one_run) | record["variants"][name]
         # one clock decides, the other is kept beside it
         for values in record["variants"].values():
@@ -117,6 +118,7 @@ def load(folder: Path) -> list[Record]:
 
     def place(record: Record) -> tuple:
         key = record["group"], record["name"]
+        # records of cases that are not declared come last
         at = order.index(key) if key in order else len(order)
         return at, key, record["device"], record["threads"]
 

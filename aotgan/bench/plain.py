@@ -188,6 +188,7 @@ class PlainStep:
             "style": style_loss(style(image), style(prediction)),
         }
         losses["discriminator"], losses["adversarial"] = self.adversarial(image, fake, mask)
+        # the weights of section 3.4
         total = (
             losses["reconstruction"]
             + 0.1 * losses["perceptual"]

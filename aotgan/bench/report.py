@@ -191,6 +191,7 @@ def _draw_growth(axes: Axes, growth: Sequence[Record], key: str, label: str) -> 
             points = curves.setdefault((name, _place(record)), [])
             points.append((record["size_px"], values[key]))
     for (name, place), points in curves.items():
+        # a colour is a variant: where it ran is told by the dashes
         style = "o-" if place == _place(growth[0]) else "o--"
         sides, values = zip(*sorted(points), strict=True)
         text = f"{LABELS[name]}, {place}"

@@ -55,6 +55,7 @@ def on_threads(number: int) -> Iterator[None]:
 
 def sample(work: Work, device: torch.device) -> Sample:
     """Runs something once and waits until the device has done it."""
+    # what was begun before is not this work's
     _synchronise(device)
     wall, processor = time.perf_counter(), time.process_time()
     work()
@@ -98,6 +99,7 @@ def peak_flops(device: torch.device, clock: str) -> float:
     """Floating-point operations a second of a large float32 matrix product: best of five."""
     side = PEAK_SIDE if device.type != "cpu" else PEAK_SIDE // 4
     a = torch.randn(side, side, device=device)
+    # the best: other programs can only make it slower
     least = min(getattr(sample(lambda: a @ a, device), clock) for _ in range(5))
     return float(2 * side**3 / least)
 
@@ -117,6 +119,7 @@ class OtherPrograms:
         everything, own, now = self._now() or self.start
         processors = os.cpu_count() or 1
         used = everything - all_before - (own - own_before)
+        # both accounts are in ticks, so that their difference may come out negative
         return max(0.0, used / max(now - wall, 1e-9) / processors)
 
     @staticmethod
@@ -124,6 +127,7 @@ class OtherPrograms:
         """Processor seconds of everything and of this process with its children, and the time."""
         if not STATISTICS.exists():
             return None
+        # left out are idle and waiting for disks; guests are in user already
         user, nice, system, _, _, irq, soft, steal, *_ = map(
             int, STATISTICS.read_text().split("\n", 1)[0].split()[1:]
         )
