@@ -194,6 +194,7 @@ class AOTBlock(nn.Module):
         super().__init__()
         check_choice("residual", residual, RESIDUALS)
         check_choice("gate", gate, GATES)
+        # True is an int to isinstance, and no rate
         if not all(type(rate) is int and rate >= 1 for rate in rates):
             raise InputError(
                 f"dilation rates {list(rates)}: each must be an integer of at least 1."
@@ -213,6 +214,7 @@ class AOTBlock(nn.Module):
         """Returns x3, the block's output, (B, C, H, W)."""
         if not isinstance(self.merge, GatedResidual | GatedConvResidual):
             return self.merge(x1, self.residual(x1))
+        # branches and gate read the same input, which is transformed once for the gate and a branch
         views, logits = split(x1, self.branches, self.merge.conv)  # each (B, C, H, W)
         return self.merge(x1, self.fuse(views), logits)
 

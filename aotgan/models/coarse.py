@@ -16,6 +16,7 @@ from aotgan.models.surface import known_cells, pull
 def most_levels(network: Inpainter, height: int, width: int) -> int:
     """Returns how many times an image can be halved and still be one that the network takes."""
     levels, sides = 0, (height // 2, width // 2)
+    # each must be an exact half of the one before: pixels are put back where they were
     while min(sides) >= network.min_side and not any(
         2 ** (levels + 1) * side != whole or side % network.multiple
         for side, whole in zip(sides, (height, width), strict=True)
@@ -35,6 +36,7 @@ def halve(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         (B, 3, H / 2, W / 2), 0 in the hole, and (B, 1, H / 2, W / 2).
     """
     sums, share = pull(known_cells(image, mask), 1)[1]
+    # where nothing is known sums are 0, and any divisor will do
     return sums / torch.where(share > 0, share, 1), (share == 0).to(mask.dtype)
 
 

@@ -47,6 +47,7 @@ def spectral_convs(
     """
     for (before, after), stride in zip(pairwise(channels), strides, strict=True):
         conv = nn.Conv2d(before, after, kernel, stride, padding=PADDING, bias=False)
+        # drawn first: spectral_norm puts a parametrisation in the weight's place
         init_normal(conv, width)
         yield spectral_norm(conv)
 

@@ -87,6 +87,7 @@ def kind_of(path: Path) -> FileKind:
             "The download met a sign-in or a warning: open the link in a browser, press its "
             "download button, and give the file that it saves.",
         )
+    # such a file has no first bytes of its own
     if path.suffix == ".onnx":
         return FileKind(
             OTHER,
@@ -124,6 +125,7 @@ def printable(text: str, most: int = 120) -> str:
 
 def _plain_kind(head: bytes) -> FileKind:
     try:
+        # a longer file is cut off here, maybe within a letter
         text = head.decode("utf-8", errors="strict" if len(head) < HEAD_BYTES else "ignore")
     except UnicodeDecodeError:
         text = "\0"
@@ -149,6 +151,7 @@ def _zip_kind(path: Path) -> FileKind:
 def _tar_kind(path: Path) -> FileKind:
     try:
         with tarfile.open(path) as archive:
+            # the first alone: a list of all would unpack the whole file
             member = archive.next()
             return _archive_kind(path, "tar", [member.name] if member else [])
     except (tarfile.TarError, EOFError, OSError, ValueError):

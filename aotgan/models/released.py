@@ -119,10 +119,12 @@ def _flattened(state: Any) -> Iterator[tuple[str, tuple[Any, int]]]:
 
 def _place(name: str, expected: set[str]) -> tuple[str, str] | None:
     """Splits a name into a prefix and the authors' name; None where it does not end in one."""
+    # twice as many parts as the longest name, for wrappers may stand between any two
     words = name.rsplit(".", 2 * DEPTH)
     for at in range(len(words)):
         if words[at] in PARTS:
             own = ".".join(word for word in words[at:] if word not in WRAPPERS)
+            # else the word belongs to the prefix: a wrapper may be called encoder, too
             if own in expected:
                 begin = ".".join(words[:at])
                 return f"{begin}." if begin else "", own

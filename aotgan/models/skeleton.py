@@ -80,6 +80,7 @@ def skeleton_of(config: str, source: str | Path, tensors: int | None = None) -> 
     """
     try:
         options = json.loads(config)
+        # Python reads NaN as a number, which no option may be
         json.dumps(options, allow_nan=False)
         if tensors is not None:
             _check_counts(options, tensors)

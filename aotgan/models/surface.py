@@ -83,6 +83,7 @@ def push(surface: Tensor, pyramid: list[Cells]) -> Tensor:
     """
     for sums, share in reversed(pyramid):
         height, width = share.shape[2:]
+        # of a level with an odd side the last coarser cells lie over the edge, and are cut off
         guess = F.interpolate(surface, scale_factor=2, mode="bilinear", align_corners=False)
         unknown = share == 0
         mean = sums / torch.where(unknown, 1, share)
@@ -98,6 +99,7 @@ def _relaxed(x: Tensor, unknown: Tensor) -> Tensor:
     """Moves unknown cells towards the mean of their neighbours, `SWEEPS` times."""
     free = unknown.to(x.dtype)
     for step in STEPS:
+        # the border reflects: beyond it a cell has itself as its neighbour
         p = F.pad(x, (1, 1, 1, 1), mode="replicate")
         rows, columns = p[..., 1:-1], p[..., 1:-1, :]
         sums = rows[..., :-2, :] + rows[..., 2:, :] + columns[..., :-2] + columns[..., 2:]

@@ -42,10 +42,12 @@ def surface_graph(image: Any, mask: Any) -> Any:
     pyramid = [(op.Where(hole, zero, image), op.Cast(op.Not(hole), to=FLOAT))]
     for _ in range(LEVELS):
         pyramid.append(tuple(_halved(op, x) for x in pyramid[-1]))
+    # zeros of a shape that is known only when the graph runs
     surface = op.Mul(pyramid[-1][0], zero)
     for sums, share in reversed(pyramid[:-1]):
         unknown = op.Equal(share, zero)
         free = op.Cast(unknown, to=FLOAT)
+        # a share of 0 becomes 1, as nothing is divided by 0
         mean = op.Div(sums, op.Add(share, free))
         surface = _relaxed(op, op.Where(unknown, _doubled(op, surface, share), mean), free)
     low, high = (op.Constant(value_float=end) for end in (-1.0, 1.0))

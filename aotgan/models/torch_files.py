@@ -80,8 +80,10 @@ def _zip_names(file: BinaryIO) -> Iterator[str]:
     size = file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
+        # torch.save does not compress: larger parts would be a trap
         if sum(part.file_size for part in parts) > size:
             raise ValueError("its parts are larger than the file")
+        # a network with its code
         if any(part.filename.rpartition("/")[2] == "constants.pkl" for part in parts):
             yield "TorchScript"
         for part in parts:
@@ -99,6 +101,7 @@ def _names(pickle: BinaryIO) -> Iterator[str]:
     for operation, argument, position in pickletools.genops(pickle):
         if (position or 0) - start > PICKLE_BYTES:
             raise ValueError("more names than weights have")
+        # these import under names that do not show here, and torch.save has no use for them
         if operation.name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
             yield operation.name
         elif operation.name == "GLOBAL":

@@ -61,6 +61,7 @@ def packed(generator: Inpainter, metadata: Mapping[str, str], half: bool = False
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     if half:
         tensors = {name: _half(value) for name, value in tensors.items()}
+    # ours come last, so that no fact can take their place
     facts = {**metadata, "format": FORMAT, "config": json.dumps(generator.config)}
     return _in_order(save(tensors, metadata=facts))
 
@@ -176,6 +177,7 @@ def import_released(source: str | Path, destination: str | Path, prefix: str | N
     """
     source, destination = Path(source), Path(destination)
     _check_destination(source, destination)
+    # names are the same at every width
     names = [released_name(name) for name in _released_skeleton(1, source).state_dict()]
     begin, state = find_generator(_read_foreign(source), set(names), source, prefix)
     generator = _released_skeleton(state["encoder.1.weight"].shape[0], source)
@@ -222,6 +224,7 @@ def _read_foreign(source: Path) -> Any:
 
 def _half(value: Tensor) -> Tensor:
     narrow = value.half() if value.is_floating_point() else value
+    # above 65,504 half precision has no number
     return narrow if narrow.isfinite().all() else value
 
 
