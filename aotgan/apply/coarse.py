@@ -57,6 +57,7 @@ def depth_of(hole: NDArray[np.bool_]) -> float:
     if not hole.any() or hole.all():
         return 0.0
     top, left, bottom, right = bounding_box(hole)
+    # one px around its box is enough; beyond the picture's border nothing is known, either
     around = np.pad(hole, 1, mode="edge")[top : bottom + 2, left : right + 2]
     return float(distance_transform_edt(around)[1:-1, 1:-1].max())
 
@@ -85,7 +86,9 @@ def region(hole: NDArray[np.bool_], levels: int, context: int) -> Extent:
         context: px of the picture, whatever its size, that the network sees around a hole.
     """
     top, left, bottom, right = bounding_box(hole)
+    # the surface in a hole is decided by cells that are too large for it, as in `View._region`
     unit = 2 ** (levels + (max(bottom - top, right - left) >> levels).bit_length())
+    # a px of the smallest picture is 2^levels px here
     margin = max(context << levels, unit)
     ends = (
         (max(0, (first - margin) // unit * unit), min(side, -(-(last + margin) // unit) * unit))
@@ -102,6 +105,7 @@ def halved(
     top, left, bottom, right = box
     columns = np.arange(left, right)
     images, holes = [], []
+    # strips begin at even rows as well, so that none of them cuts a cell
     for first in range(top, bottom, STRIP):
         rows = np.arange(first, min(bottom, first + STRIP))
         mask = torch.from_numpy(hole[rows[:, None], columns])[None, None].to(dtype)
@@ -115,4 +119,5 @@ def enlarged(small: Picture, box: Extent) -> Guess:
     """Returns what the fill of a halved part says of the part."""
     values = torch.from_numpy(small.filled).movedim(-1, 0)[None]
     large = F.interpolate(values, scale_factor=2, mode="bilinear", align_corners=False)
+    # an odd side was halved upwards
     return Guess(box[0], box[1], large[..., : box[2] - box[0], : box[3] - box[1]])

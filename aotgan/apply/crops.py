@@ -103,6 +103,7 @@ def _span(first: int, last: int, length: int, least: int) -> tuple[int, int]:
     """The smallest stretch of [0, length) that holds [first, last), by multiples of 4."""
     start = max(0, first // STRIDE * STRIDE)
     end = min(length, max(-(-last // STRIDE) * STRIDE, start + least))
+    # at the image's end it grows backwards
     return min(start, end - least), end
 
 
@@ -132,6 +133,7 @@ def _cut(
     if cuts and min(sums) < whole:
         halves = cuts[int(np.argmin(sums))]
     elif cuts and whole > max_pixels:
+        # it has to be cut although that saves nothing: into parts that are about as large
         halves = min(cuts, key=lambda pair: max(area(half) for half in pair))
     else:
         return [cells]

@@ -112,6 +112,7 @@ def _write_png(
     buffer = io.BytesIO()
     picture.save(buffer, "png", **options)
     data = buffer.getvalue()
+    # some chunks mean something in one bit depth and colour type alone
     same_kind = metadata.kind == data[24:26]
     early, late = list[tuple[bytes, bytes]](), list[tuple[bytes, bytes]]()
     for name, content in metadata.chunks:
@@ -132,7 +133,7 @@ def _write_png(
     # colours come before the palette, all else before the samples
     pixels_first = (b"IHDR", b"PLTE", b"tRNS")
     start = next(item.start for item in png.chunks(buffer) if item.name not in pixels_first) - 8
-    header = len(png.SIGNATURE) + 25
+    header = len(png.SIGNATURE) + 25  # IHDR: length, name, 13 bytes, checksum
     file.write(data[:header] + b"".join(png.chunk(*item) for item in early))
     file.write(data[header:start] + b"".join(png.chunk(*item) for item in late))
     file.write(data[start:])
@@ -141,6 +142,7 @@ def _write_png(
 
 def _comment(comment: bytes) -> tuple[bytes, bytes]:
     """A JPEG file's comment as a chunk: Latin-1 in one kind of text, UTF-8 in the other."""
+    # in a chunk of text a zero ends the keyword
     comment = comment.replace(b"\0", b"")
     try:
         comment.decode("utf-8")
@@ -164,6 +166,7 @@ def _write_jpeg(
     for start in range(0, len(metadata.photoshop), step):
         segments.append((0xED, PHOTOSHOP_HEAD + metadata.photoshop[start : start + step]))
     segments += [*metadata.segments, *((0xFE, comment) for comment in metadata.comments)]
+    # the length of a segment has two bytes
     names = {0xE1: "long EXIF or XMP data", 0xFE: "a long comment"}
     notes.no_place += [names[marker] for marker, data in segments if len(data) > MOST_SEGMENT]
     fitting = [_segment(*item) for item in segments if len(item[1]) <= MOST_SEGMENT]
@@ -187,6 +190,7 @@ def _write_webp(
     picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
 ) -> None:
     exif = metadata.exif
+    # WebP files have no other place for it
     if metadata.density and not exif:
         exif = exif_of(density_tags(metadata.density))
     parts = {"icc_profile": metadata.profile, "exif": exif, "xmp": metadata.xmp}
@@ -198,6 +202,7 @@ def _write_bmp(
     picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
 ) -> None:
     buffer = io.BytesIO()
+    # without, Pillow writes 96 dpi, which nobody said
     picture.save(buffer, "bmp", dpi=(0, 0), **options)
     data, said = bytearray(buffer.getvalue()), metadata.density and metadata.density.unit
     if metadata.density and said:

@@ -186,6 +186,7 @@ def _fill(
 ) -> FillResult:
     try:
         with warnings.catch_warnings(record=True) as caught:
+            # by default Python tells a warning once, for the first of many pictures
             warnings.simplefilter("always", UserWarning)
             warnings.simplefilter("ignore", LeftOut)  # what a file keeps is said when it is written
             filled = inpaint(

@@ -298,6 +298,7 @@ def _planned(
         # a hole deeper than the network knows: its fill at half the size comes first
         box = region(hole, levels, around)
         half = halved(picture, hole, box, next(generator.parameters()).dtype)
+        # without feathering: what it fills is looked at and not shown
         coarse = _planned(*half, generator, 0, context, levels - 1)
         smaller = {"box": box, "coarse": coarse}
     # a gate that is standardised over the picture has to see all of it, if it fits

@@ -65,6 +65,7 @@ def density_of(tags: Mapping[int, Tag]) -> Density | None:
         if len(fraction) != 2 or not fraction[1]:
             return None
         values.append(Fraction(fraction[0]) / Fraction(fraction[1]))
+    # inches where nothing is said (TIFF 6.0)
     said = tags[RESOLUTION_UNIT].numbers[:1] if RESOLUTION_UNIT in tags else (2,)
     x, y = values
     return density(x, y, TIFF_UNITS.get(int(said[0]) if said else 2, ""))
@@ -72,8 +73,10 @@ def density_of(tags: Mapping[int, Tag]) -> Density | None:
 
 def density_tags(said: Density) -> Tags:
     """Returns a resolution as TIFF or EXIF tags."""
+    # TIFF knows no metres
     unit = "cm" if said.unit == "m" else said.unit
     scale = METRES[unit] / METRES[said.unit] if unit else 1
+    # numerator and denominator have 32 bits each
     fractions = [(value * scale).limit_denominator(1 << 16) for value in (said.x, said.y)]
     tags = {
         number: Tag(5, whole(min(value.numerator, 2**32 - 1), value.denominator).data)

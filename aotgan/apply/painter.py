@@ -211,6 +211,7 @@ class Painter(ipywidgets.VBox):
         _, digest, _ = seen(session.image)
         self.cancel()
         self._session = self._sessions.pop(digest, session)
+        # the last in order, for the first ones are let go
         self._sessions[digest] = self._session
         while len(self._sessions) > SESSIONS:
             del self._sessions[next(iter(self._sessions))]
@@ -220,6 +221,7 @@ class Painter(ipywidgets.VBox):
     def _show(self, notice: str) -> None:
         session = self._session
         photo, digest, (height, width) = seen(session.image)
+        # in one message, so that the browser never shows parts of two states
         with self.canvas.hold_sync():
             self.canvas.size = [width, height]
             self.canvas.photo = photo
@@ -334,6 +336,7 @@ class Painter(ipywidgets.VBox):
         """Sends a part of the mask's or the result's file."""
         session = self._session
         if part == 0:
+            # encoded once, when the first part is asked for
             image = Image.fromarray(self.mask) if what == "mask" else session.latest
             if image is session.original:
                 raise InputError("There is no result yet: press Fill first.")

@@ -51,6 +51,7 @@ class Controls(ipywidgets.HBox):
         layout = ipywidgets.Layout(flex_flow="row wrap")
         super().__init__([*parts, self.keep, self.restart], layout=layout)
         self.add_class("ap-controls")
+        # a cell has loaded it already: the choice costs no time
         if "torch" in sys.modules:
             self.offer_models()
 

@@ -138,6 +138,7 @@ def seen(image: Any) -> tuple[bytes, str, tuple[int, int]]:
     if len(pictures) != 1:
         raise InputError(f"{len(pictures)} images were given; the painter shows one.")
     photo = preview(pictures[0])
+    # a preview is bounded: two sizes of a photograph may have the same
     digest = hashlib.sha256(photo + repr(pictures[0].size).encode()).hexdigest()
     return photo, digest, pictures[0].size
 
@@ -235,5 +236,6 @@ class Upload:
 def store(name: str, data: bytes) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
     """Writes an uploaded file into a folder of its own, which vanishes with the object returned."""
     folder = tempfile.TemporaryDirectory(prefix="aotgan-")
+    # the name alone: a path must not lead out of the folder
     path = Path(folder.name, Path(name.replace("\\", "/")).name or "photo")
     return write_atomically(path, data), folder

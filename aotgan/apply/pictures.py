@@ -144,6 +144,7 @@ class Picture:
             alpha = old[:, -1:] * (1 - share) + self.high * share
             samples = np.concatenate([samples, alpha], axis=1)
         if self.samples.dtype.kind != "f":
+            # to the nearest level, where a cast would cut off
             samples = np.rint(samples)
         return samples.astype(self.samples.dtype)
 
@@ -151,6 +152,7 @@ class Picture:
         from scipy.spatial import KDTree  # takes a second to load
 
         used = np.unique(self.samples)
+        # a fill hides what is behind it
         opaque = used[palette[used, 3] == 255]
         choice = opaque if len(opaque) else used
         nearest = KDTree(palette[choice, :3] / 255.0).query(values)[1]
@@ -260,6 +262,7 @@ def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:
 
 def _palette(image: Image.Image) -> NDArray[np.uint8]:
     strip = image.crop((0, 0, 256, 1))
+    # all indices, converted by Pillow, which knows every kind of palette and transparency
     strip.frombytes(bytes(range(256)))
     return np.array(strip.convert("RGBA"))[0]  # (256, 4)
 
@@ -303,6 +306,7 @@ def _from_tensor(tensor: "Tensor") -> tuple[list[Picture], Restore]:
     low, high = (-1.0, 1.0) if floating else (0.0, 255.0)
     values = tensor.detach().cpu()
     if values.dtype in (torch.float16, torch.bfloat16):
+        # NumPy has no bfloat16
         values = values.float()
     batch = values.reshape(-1, *shape[-3:]).movedim(1, -1)  # (B, H, W, 3)
     pictures = [_checked(Picture(part.numpy(), low, high)) for part in batch]

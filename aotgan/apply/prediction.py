@@ -122,6 +122,7 @@ def gate_statistics(
         statistics.append((std, mean))
         x = _renewed(block, x, logits, statistics[-1])
         step()
+    # in place of the decoder: as many stages as `predict` has
     step()
     return statistics
 
@@ -144,6 +145,7 @@ def upsample_at(features: Tensor, place: WindowPlace) -> Tensor:
 def _between(x: Tensor, axis: int, first: int, total: int) -> Tensor:
     """Doubles one axis of a window that begins at `first` of `total` positions."""
     length = x.shape[axis]
+    # in double precision, which not every device has
     wanted = torch.arange(2 * first, 2 * (first + length), dtype=torch.float64, device="cpu")
     source = (wanted * ((total - 1) / (2 * total - 1)) - first).clamp(0, length - 1)
     below = source.floor().long()

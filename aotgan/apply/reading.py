@@ -102,6 +102,7 @@ def _taken_from_text(name: bytes, data: bytes, metadata: Metadata) -> bool:
     if key == XMP_TEXT and text:
         metadata.xmp = text
     elif key in EXIF_TEXTS:
+        # behind an empty line, the name and the length
         digits = b"".join((text or b"").split(b"\n")[3:])
         try:
             metadata.exif = metadata.exif or bytes.fromhex(digits.decode("ascii"))
@@ -118,8 +119,10 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     while (mark := file.read(1)) == b"\xff":
         while mark == b"\xff":
             mark = file.read(1)
+        # samples begin, or the file ends
         if mark in (b"", b"\xda", b"\xd9"):
             return
+        # markers without data
         if mark[0] == 1 or 0xD0 <= mark[0] <= 0xD8:
             continue
         size = int.from_bytes(file.read(2), "big") - 2
@@ -166,6 +169,7 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
 
 def _keep_profile(parts: list[bytes], metadata: Metadata) -> None:
     parts = sorted(part for part in parts if len(part) > 2)
+    # each part begins with its number and how many there are
     if parts and [part[0] for part in parts] == [*range(1, parts[0][1] + 1)]:
         metadata.profile = b"".join(part[2:] for part in parts)
     elif parts:
@@ -200,6 +204,7 @@ def _read_webp(file: BinaryIO, metadata: Metadata) -> None:
         name, size = struct.unpack("<4sI", head)
         if name in places:
             setattr(metadata, places[name], file.read(size))
+            # chunks have an even length
             file.seek(size % 2, 1)
             continue
         if name not in pixels and name.strip().isalnum():

@@ -71,6 +71,7 @@ class StudyPage(anywidget.AnyWidget):
 
     def _start(self, text: str) -> None:
         code = clean_code(text)
+        # the code counts once the file of votes has answered: else the page asks for it again
         self._waiting = self._votes.waiting(code)
         self._code = code
 

@@ -280,6 +280,7 @@ def power(cast: int, preference: float, alpha: float = 1 - LEVEL) -> float:
     """
     # The two-sided test of 1/2 is symmetric: it rejects up to `critical` votes on either side.
     critical = int(stats.binom.ppf(alpha / 2, cast, 0.5))
+    # the quantile is the first number that reaches alpha / 2, and mostly exceeds it
     if stats.binom.cdf(critical, cast, 0.5) > alpha / 2:
         critical -= 1
     outer = (

@@ -118,6 +118,7 @@ def plan_tasks(
     )
     masks_of: dict[str, list[Path]] = {}
     for other, path in choices:
+        # an image may itself be called NAME_mask
         for name in {other, _image_of(other)}:
             masks_of.setdefault(name, []).append(path)
     for name, image in pictures:
@@ -192,6 +193,7 @@ def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -
 def _is_too_long(path: Path) -> bool:
     """Whether the file system has no files of such a name."""
     try:
+        # looking tells it, without a file being made
         os.lstat(path)
     except OSError as error:
         return error.errno == errno.ENAMETOOLONG

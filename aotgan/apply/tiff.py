@@ -46,6 +46,7 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
         read = tags.read(first)
         kept = [page for offset in further if (page := _page(tags, offset))]
     own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
+    # the new picture is upright, and Photoshop's layers show the old one
     for tag in (ORIENTATION, LAYERS):
         own.pop(tag, None)
     if X_RESOLUTION not in own:
@@ -112,6 +113,7 @@ def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list
         made = TagFile(data)
         layout = {tag: entry for tag, entry in made.read(made.first).items() if tag in LAYOUT_TAGS}
         blocks = _blocks(layout)
+        # the address of the first page is put in when that page is there
         file.write(b"II*\0" + bytes(4))
         link = 4
         link = _write_page(file, link, Page(_tags_of(metadata) | layout, blocks), data)
@@ -145,6 +147,7 @@ def _tags_of(metadata: Metadata) -> Tags:
         comment = b"\n".join(part.rstrip(b"\0") for part in metadata.comments)
         if comment and DESCRIPTION not in tags:
             tags[DESCRIPTION] = Tag(2, comment + b"\0")
+    # as it is said of the upright picture
     elif XMP in tags:
         tags[XMP] = Tag(tags[XMP].kind, metadata.xmp)
     return tags
@@ -162,6 +165,7 @@ def _compressed(picture: Image.Image, wanted: str) -> tuple[io.BytesIO, list[str
                 raise
             continue
         break
+    # two numbers stand for deflate
     if not wanted or compression == wanted or (wanted, compression) == ("tiff_deflate", DEFLATE):
         return buffer, []
     return buffer, [f"Compressed by deflate in place of {wanted}, so that known pixels stay."]
@@ -182,6 +186,7 @@ def _write_page(file: BinaryIO, link: int, page: Page, data: mmap.mmap | memoryv
     file.seek(link)
     file.write(struct.pack("<I", place))
     file.seek(0, 2)
+    # behind the number of entries and these
     return place + 2 + 12 * len(tags)
 
 

@@ -76,6 +76,7 @@ class View:
             shares.append(F.avg_pool2d(1 - mask, cell))
             means.append(F.avg_pool2d(image, cell))
         share = torch.cat(shares, dim=2)
+        # below a half a cell is hole, and its mean is erased
         mean = torch.cat(means, dim=2) / share.clamp(min=0.5)
         mask = (share < 0.5).to(mean)
         return erase(mean, mask, self.fill), mask
