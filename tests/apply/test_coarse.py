@@ -72,6 +72,10 @@ def test_depth_decides_and_a_shallow_hole_is_filled_in_one_pass(monkeypatch):
     assert torch.equal(
         aotgan.inpaint(image, boxes, generator), aotgan.inpaint(image, boxes, generator, levels=1)
     )
+    seen = network(correction=False)  # a surface is all that it is shown of the hole
+    assert torch.equal(
+        aotgan.inpaint(image, boxes, seen), aotgan.inpaint(image, boxes, seen, levels=1)
+    )
     plain = network(fill=0.0, correction=False)
     assert torch.equal(
         aotgan.inpaint(image, boxes, plain), aotgan.inpaint(image, boxes, plain, levels=0)

@@ -119,7 +119,8 @@ def test_a_fill_can_be_cancelled(fills, hole):
     painter.mask = hole
     fills.gate.clear()
     painter.fill()
-    assert painter.controls.fill.disabled and painter.controls.cancel.layout.display is None
+    assert painter.controls.fill.disabled and painter.controls.restart.disabled
+    assert painter.controls.cancel.layout.display is None
     painter.fill()  # a second one does not start beside it
     painter.cancel()
     fills.gate.set()

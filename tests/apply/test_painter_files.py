@@ -116,9 +116,22 @@ def test_the_models_to_choose_come_when_the_painter_is_seen(monkeypatch):
     monkeypatch.undo()
     assert painter.controls.model.options == (("loading ...", None),)
     painter._receive(painter.canvas, {"kind": "seen"}, [])
-    choices = [value for _, value in painter.controls.model.options]
-    assert choices == [*shipped_models(), "telea", "navier-stokes", "smooth"]
+    names = {"telea": "Telea", "navier-stokes": "Navier-Stokes", "smooth": "Smooth surface"}
+    choices = {value: name for name, value in painter.controls.model.options}
+    assert choices == {name: name for name in shipped_models()} | names
+    assert list(choices) == [*shipped_models(), *names]
     assert painter.controls.model.value == DEFAULT_MODEL
+    painter.controls.model.value = "telea"
+    painter._receive(painter.canvas, {"kind": "seen"}, [])  # as another view of it
+    assert painter.controls.model.value == "telea"
+
+
+@pytest.mark.parametrize("name", ["smooth", "telea", DEFAULT_MODEL])
+def test_a_model_given_by_name_is_chosen_and_stands_once(name):
+    offered, painter = Painter(photo()).controls.model, Painter(photo(), name)
+    painter._load()
+    assert painter.controls.model.options == offered.options
+    assert painter.controls.model.value == name
 
 
 @pytest.mark.skipif(not NOTEBOOK.is_file(), reason="notebooks are not installed")

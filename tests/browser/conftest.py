@@ -188,6 +188,12 @@ class Page:
         """(H, W) bool, as Python reads what the page sent."""
         return unpack_mask(self.packed, self.size[::-1])
 
+    def screen(self):
+        """The canvas as it is seen, (H, W, 3)."""
+        self.page.wait_for_timeout(100)  # a frame
+        with Image.open(io.BytesIO(self.canvas.screenshot())) as seen:
+            return np.array(seen.convert("RGB")).astype(int)
+
     def button(self, name):
         return self.page.locator(f"[data-name='{name}']")
 

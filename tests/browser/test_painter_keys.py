@@ -1,11 +1,9 @@
 """The painter in a real Chromium, by keyboard: draw a hole, see the result, close the list."""
 
 import base64
-import io
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from aotgan.apply.painter_files import unpack_mask
 
@@ -105,12 +103,6 @@ def test_the_mask_goes_with_the_fill(open_painter, ask):
     assert np.array_equal(mask, drawn)
 
 
-def screen(page):
-    """The canvas as it is seen, (H, W, 3)."""
-    page.page.wait_for_timeout(100)  # a frame
-    return np.array(Image.open(io.BytesIO(page.canvas.screenshot())).convert("RGB")).astype(int)
-
-
 @pytest.mark.parametrize(
     ("arrow", "place", "edge"),
     [
@@ -126,7 +118,7 @@ def test_the_place_of_the_keys_stays_in_sight_and_in_the_picture(open_painter, a
     page.zoom(4)
     press(page, *[arrow] * 150)
     page.wait_text(f"at {place[0]}, {place[1]} ·")
-    seen = screen(page)[edge]
+    seen = page.screen()[edge]
     assert seen[..., 2].min() < 90  # the cross; the picture has 128, its ground more
     assert np.abs(seen[..., 2] - 128).min() < 9
 
@@ -158,7 +150,7 @@ def test_a_corner_of_the_picture_stays_in_sight(open_painter, arrows, side):
     page = open_painter(SIZE)
     centred(page, "h")
     press(page, *[f"Arrow{arrow}" for arrow in arrows for _ in range(70)])
-    seen = screen(page)[::side, ::side]
+    seen = page.screen()[::side, ::side]
     ground = seen[60:-5, 60:-5]  # without the ring around a canvas in focus
     assert np.abs(seen[20, 20] - ground[0, 0]).max() > 20 and np.ptp(ground, axis=(0, 1)).max() < 9
 
@@ -181,7 +173,7 @@ def test_escape_closes_the_list_of_keys(open_painter):
 
 def shown(page):
     """The colours in the middle of the canvas's left and right half."""
-    seen = screen(page)
+    seen = page.screen()
     height, width = seen.shape[:2]
     return [seen[height // 2, x] for x in (3 * width // 8, 5 * width // 8)]
 
