@@ -21,6 +21,7 @@ notebooks/*
 :glob:
 :caption: Results
 figures/laptop/*
+figures/gpu/*
 figures/bench/*
 aotgan/weights/*
 ```

@@ -17,6 +17,7 @@ include_patterns = [
     "README.md",
     "CONTRIBUTING.md",
     "notebooks/*.ipynb",
+    "figures/gpu/*.md",
     "figures/laptop/*.md",
     "figures/bench/bench.md",
     "aotgan/weights/*.md",

@@ -13,9 +13,10 @@ from aotgan.metrics.report import ALL
 from aotgan.models.generator import Generator
 from aotgan.models.weights import PREFIX
 from aotgan.reproduce.bars import CHANNELS, COMPARED, readable_bars
+from aotgan.reproduce.runs.batch import duration
 from aotgan.reproduce.runs.experiments import get_experiment
 from aotgan.reproduce.runs.record import Record
-from aotgan.reproduce.tables.text import duration, markdown
+from aotgan.reproduce.tables.text import markdown
 
 SHOWN = {metric.key: metric for metric in METRICS}
 CARD = """# Model card: {name}
@@ -33,7 +34,7 @@ offline: `aotgan.inpaint(photo, mask, model="{short}")`, or
 | their terms | {licence} |
 | terms of these weights | {terms} |
 | images seen | {seen:,} in {steps:,} steps of {batch}: {passes:.1f} passes over them{planned} |
-| training | {sizes}, {hours}, seed {seed}{restarts} |
+| training | {sizes}, {times}, seed {seed}{restarts} |
 | losses | objective "{objective}"; feature network {features} |
 | network | {network} |
 | not as in the paper | {departs} |
@@ -89,7 +90,7 @@ def model_card(
         passes=record.images_seen / record.data["images"],
         planned=_planned(record),
         sizes=_sizes(record),
-        hours=_hours(record),
+        times=_times(record),
         seed=record.seed,
         restarts=_restarts(record),
         objective=config["loss"]["objective"],
@@ -113,7 +114,7 @@ def terms_of(record: Record) -> str:
     return f"as the photographs': {entry.licence}" if entry else "as the user's photographs"
 
 
-def _hours(record: Record) -> str:
+def _times(record: Record) -> str:
     """How long the training took on each device, in the order that it went through them."""
     # records without times by device are of one device
     seconds_on = record.seconds_on or {record.environment["device"]: record.train_seconds}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from aotgan.files import write_atomically
+from aotgan.reproduce.runs.batch import duration
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.outputs import FIGURES, PAGE, RECORDS, file_stem, tables_with
 from aotgan.reproduce.runs.record import Record, load_record
@@ -17,7 +18,7 @@ from aotgan.reproduce.tables.report import ENDS, holes, readable
 from aotgan.reproduce.tables.rows import TITLES, name_of
 from aotgan.reproduce.tables.significance import MEANING
 from aotgan.reproduce.tables.table import Table
-from aotgan.reproduce.tables.text import duration, markdown
+from aotgan.reproduce.tables.text import markdown
 from aotgan.reproduce.tables.words import sentences
 
 NOTEBOOKS = {

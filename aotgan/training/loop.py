@@ -92,8 +92,8 @@ class Trainer:
         self.fabric = start_fabric(config, self.options)
         self._build()
         self.step = 0
-        self.seconds = 0.0
-        self.seconds_on: dict[str, float] = {}  # by device
+        self.device_name = device_name(self.fabric.device)
+        self.seconds_on: dict[str, float] = {}  # of training, by device
         self.restarts: list[int] = []  # steps after which it went on from a spare
         self.log = LossLog(self.directory / "log.csv")
         if (self.directory / STATE).exists():
@@ -127,7 +127,8 @@ class Trainer:
             for image, mask, _ in self._batches():
                 self._one_step(image, mask)
                 now = time.perf_counter()
-                self._count(now - mark)
+                spent = self.seconds_on.get(self.device_name, 0.0)
+                self.seconds_on[self.device_name] = spent + now - mark
                 mark = now
                 if self.on_mark and self.step in self.marks:  # before the state of this step
                     self.on_mark(self)
@@ -172,6 +173,11 @@ class Trainer:
             "recipe": self.recipe.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
         }
+
+    @property
+    def seconds(self) -> float:
+        """Training time on all devices, resumes included."""
+        return sum(self.seconds_on.values())
 
     @property
     def averaged(self) -> Inpainter:
@@ -229,8 +235,8 @@ class Trainer:
         self.recipe.load_state_dict(state["recipe"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.seconds_on = dict(state.get("seconds_on") or {UNRECORDED: self.seconds})
+        self.step = state["step"]
+        self.seconds_on = dict(state.get("seconds_on", {UNRECORDED: state["seconds"]}))
         self.restarts = [*state.get("restarts", ()), *([self.step] if "spare" in state else ())]
         self.log.restore(state["log"], self.step, write=self.fabric.is_global_zero)
 
@@ -262,11 +268,6 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.recipe.generator)
         self.log.add(self.step, losses)
-
-    def _count(self, seconds: float) -> None:
-        device = device_name(self.fabric.device)
-        self.seconds += seconds
-        self.seconds_on[device] = self.seconds_on.get(device, 0.0) + seconds
 
     def _report(self, progress: Progress) -> None:
         options = self.options

@@ -55,7 +55,9 @@ def test_the_plot_has_both_weights_of_each(folder):
     assert len(lines) == 4
     assert {line.get_linestyle() for line in lines} == {"-", ":"}
     solid = [line for line in lines if line.get_linestyle() == "-"]
-    assert [line.get_label() for line in solid] == ["plain sum", "Eq. 1"]
+    labels = {line.get_label(): line.get_color() for line in axes.lines}
+    assert [labels[title] for title in ("plain sum", "Eq. 1")] == [x.get_color() for x in solid]
+    assert GATE["gate-open"] not in labels, "it was not run"
     assert solid[1].get_ydata()[1] == pytest.approx(22, rel=ROUNDED)
 
 

@@ -94,7 +94,7 @@ def test_every_number_of_the_card_was_measured(runs, package):
         "11 photographs of `bundled`",
         "CC BY 2.0",
         "images seen | 32 in 16 steps of 2: 2.9 passes",
-        f"minutes on CPU ({platform.machine()}), seed 0",
+        f"px, 1 min on CPU ({platform.machine()}), seed 0",
         f"{sum(p.numel() for p in load_generator('scenes').parameters()):,} parameters",
         '`aotgan.inpaint(photo, mask, model="scenes")`',
     ):

@@ -7,15 +7,7 @@ import pytest
 
 from aotgan.errors import InputError
 from aotgan.reproduce.tables.published import Published
-from aotgan.reproduce.tables.text import (
-    csv,
-    duration,
-    latex,
-    markdown,
-    signed,
-    signed_ends,
-    with_ends,
-)
+from aotgan.reproduce.tables.text import csv, latex, markdown, signed, signed_ends, with_ends
 
 NAN = math.nan
 
@@ -28,22 +20,6 @@ def test_markdown_is_a_table_of_github():
         "| a\\|b | 1 |",
         "| c | 2 3 |",
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (20, "0 minutes"),
-        (60, "1 minute"),
-        (250, "4.2 minutes"),
-        (1260, "21 minutes"),
-        (3600, "1 hour"),
-        (39426, "11 hours"),
-        (7200 * 900, "1,800 hours"),
-    ],
-)
-def test_a_time_in_words(seconds, words):
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize(

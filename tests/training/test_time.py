@@ -38,3 +38,9 @@ def test_time_is_counted_by_device(tiny, tmp_path, monkeypatch):
     torch.save(state, tmp_path / "state.pt")
     trainer, _ = run(tiny(steps=5), tmp_path)
     assert trainer.seconds_on[loop.UNRECORDED] == pytest.approx(state["seconds"])
+
+
+def test_a_run_that_was_stopped_at_once_has_no_other_device(tiny, tmp_path):
+    trainer = Trainer(tiny(steps=2), tmp_path, RunOptions(device="cpu", workers=0, progress="none"))
+    trainer.save()
+    assert list(run(tiny(steps=2), tmp_path)[0].seconds_on) == [f"CPU ({platform.machine()})"]

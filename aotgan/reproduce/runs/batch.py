@@ -168,7 +168,7 @@ def overview(batch: Batch) -> str:
     usual = sum(paces.values()) / len(paces)
     # so many processes share what is left; where none runs, one will
     seconds = sum(_left(batch, job) / paces.get(job, usual) for job in rest) / max(1, len(running))
-    return f"{text}, about {_duration(seconds)} of training left"
+    return f"{text}, about {duration(seconds)} of training left"
 
 
 def each(batch: Batch) -> list[str]:
@@ -217,6 +217,7 @@ def _pace(batch: Batch, job: Job) -> float:
     return _pixels(_config(batch, job), int(rows[-1]["step"])) / rows[-1]["seconds"]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Returns a time in words, minutes below two hours."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"

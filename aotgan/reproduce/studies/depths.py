@@ -10,6 +10,7 @@ The command is `aotgan measure depths`.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -21,7 +22,7 @@ from aotgan.losses.perceptual import perceptual_loss
 from aotgan.metrics.pixel import l1_hole, psnr_hole
 from aotgan.models.coarse import complete_from_coarse, most_levels
 from aotgan.models.generator import Generator
-from aotgan.models.weights import load_inpainter
+from aotgan.models.surface import smooth_surface
 from aotgan.reproduce.runs.scales import get_scale
 from aotgan.reproduce.studies.study import (
     SHIPPED_MODEL,
@@ -35,6 +36,7 @@ RESULT = "hole_depths"
 DEPTHS = {512: (16, 32, 64, 128), 1024: (32, 64, 128, 256)}  # of square holes, px, by side
 MOST_LEVELS = 3  # an eighth of the side
 PHOTOGRAPHS = 20
+SEED = 0  # of which
 SURFACE = "smooth"  # what is said of a depth where a network should rather be left out
 METRICS = ("l1_hole", "psnr_hole", "perceptual")
 MARGIN_PX = 32  # around the hole, where a seam would be seen
@@ -73,7 +75,7 @@ def measure_depths(
 def fills(network: Generator, picture: Picture, hole: Mask) -> Iterator[tuple[str, Picture]]:
     """Yields the smooth surface, then what the network makes of 0, 1, ... halvings first."""
     image, mask = to_tensor(picture)[None], torch.from_numpy(hole)[None, None].float()
-    yield SURFACE, to_uint8(load_inpainter(SURFACE).complete(image, mask))[0]
+    yield SURFACE, to_uint8(smooth_surface(image, mask))[0]
     most = min(MOST_LEVELS, most_levels(network, *hole.shape))
     for levels in range(most + 1):
         yield str(levels), to_uint8(complete_from_coarse(network, image, mask, levels))[0]
@@ -104,9 +106,7 @@ def summarise_depths(frame: pd.DataFrame) -> pd.DataFrame:
         of `METRICS` the mean change with its 95 % interval over photographs (`<metric>`,
         `<metric>_low`, `<metric>_high`).
     """
-    table = frame.assign(filled=frame["filled"].astype(str)).set_index(
-        ["size", "depth", "filled", "photograph"]
-    )[list(METRICS)]
+    table = frame.set_index(["size", "depth", "filled", "photograph"])[list(METRICS)]
     rows = []
     for (size, depth), cell in table.groupby(level=["size", "depth"]):
         cell = cell.droplevel(["size", "depth"])
@@ -137,7 +137,9 @@ def depth_result(
         The files written, `figures/<scale>/hole_depths.csv` and its description.
     """
     images = load(get_scale(scale).sets["scenes"], "test", data_root)
-    files = images.files[:photographs]
+    # neighbours in the list are of one kind of place
+    order = np.random.default_rng([SEED, 0]).permutation(len(images))[:photographs]
+    files = [images.files[at] for at in order]
     frame = measure_depths(SHIPPED_MODEL.generator(), files, DEPTHS)
     about = {
         "what": "square holes in the middle of enlarged photographs, by half their side (depth) "
@@ -146,6 +148,7 @@ def depth_result(
         "data_sha256": images.manifest_hash,
         "photographs": len(files),
         "sizes_px": list(DEPTHS),
+        "seed": SEED,
         "weights": {SHIPPED_MODEL.path.stem: SHIPPED_MODEL.about()},
     }
     return write_result(frame, Path(figures) / scale / f"{RESULT}.csv", about)

@@ -10,6 +10,7 @@ from aotgan.errors import InputError, check_choice
 from aotgan.metrics import METRICS
 from aotgan.metrics.metric import Metric
 from aotgan.reproduce.figures.style import COLOURS, INK, Drawing, house_style
+from aotgan.reproduce.tables.report import KINDS
 from aotgan.reproduce.tables.runs import at_budget, read_runs
 from aotgan.reproduce.tables.significance import Comparison, compare, holm
 
@@ -21,7 +22,6 @@ GATE = {  # of the question whether Eq. 1 catches up with a plain sum, experimen
     "sm-patchgan": "Eq. 1",
     "gate-open": "Eq. 1, its gate open at first",
 }
-NAMES = {"ema": "averaged weights", "raw": "final weights"}
 LOOKS: dict[str, dict[str, Any]] = {
     "ema": {"ls": "-", "marker": "o"},
     "raw": {"ls": ":", "marker": "s", "mfc": "none"},
@@ -96,7 +96,7 @@ class Curves:
         for (images, weights), change in self.changes(first, second, metric).items():
             row = rows.setdefault(images, {"images": f"{images:,}", "seeds": str(change.seeds)})
             ends = f"{change.image_low:+.{digits}f} to {change.image_high:+.{digits}f}"
-            row[NAMES[weights]] = f"{change.difference:+.{digits}f} ({ends}), {change.verdict}"
+            row[KINDS[weights]] = f"{change.difference:+.{digits}f} ({ends}), {change.verdict}"
         return pd.DataFrame(rows.values())
 
     def plot(self, titles: Mapping[str, str], metric: str = "psnr") -> Drawing:
@@ -111,15 +111,14 @@ class Curves:
             figure = Drawing(figsize=(7.4, 3.2), layout="constrained")
             axes = figure.subplots()
             for (name, title), colour in zip(titles.items(), COLOURS, strict=False):
+                if name in self.runs:
+                    axes.plot([], [], color=colour, label=title)
                 for weights, look in LOOKS.items():
                     if (name, weights) in frame.index:
                         rows = frame.loc[[(name, weights)]]
-                        label = title if weights == "ema" else None
-                        axes.plot(
-                            rows["images"], rows["value"], ms=4.5, color=colour, label=label, **look
-                        )
-            # one entry for what the dotted lines of all colours are
-            axes.plot([], [], ms=4.5, color=INK, label=NAMES["raw"], **LOOKS["raw"])
+                        axes.plot(rows["images"], rows["value"], ms=4.5, color=colour, **look)
+            for weights, look in LOOKS.items():
+                axes.plot([], [], ms=4.5, color=INK, label=KINDS[weights], **look)
             axes.set(xlabel="images seen", ylabel=_metric(metric).title, xlim=(0, None))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             figure.legend(loc="outside right center")

@@ -22,13 +22,6 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (names, rule, *body))
 
 
-def duration(seconds: float) -> str:
-    """Returns a time in words: minutes below an hour, hours from there on."""
-    count, unit = (seconds / 60, "minute") if seconds < 3600 else (seconds / 3600, "hour")
-    digits = f"{count:,.0f}" if count < 1 or count >= 10 else f"{count:.1f}".removesuffix(".0")
-    return f"{digits} {unit}{'s' * (digits != '1')}"
-
-
 def latex(table: pd.DataFrame, title: str) -> str:
     """Returns a table of text for LaTeX's package booktabs, with a caption.
 

@@ -58,8 +58,8 @@ class PConvStep(Recipe):
         features: FeatureNetwork | None = None,
     ):
         super().__init__(config, fabric, options)
-        # the deepest features are then one value, which normalises to 0
         size, multiple = config.data.size_px, self.generator.multiple
+        # the deepest features would be one value, which normalises to 0
         if size == multiple and config.optim.batch_size <= fabric.world_size:
             raise InputError(
                 f"size_px={size} with {self.generator.config['levels']} levels and one image a "
