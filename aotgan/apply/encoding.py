@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from aotgan.apply.metadata import Metadata, counted, density_tags
+from aotgan.apply.metadata import Metadata, counted, density_tags, exif_density
 from aotgan.apply.reading import EXIF_HEAD, PHOTOSHOP_HEAD, XMP_HEAD, XMP_TEXT
 from aotgan.apply.tiff import write_tiff
 from aotgan.data import png
@@ -189,13 +189,18 @@ def _write_jpeg(
 def _write_webp(
     picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
 ) -> None:
-    exif = metadata.exif
+    exif, density = metadata.exif, metadata.density
     # WebP files have no other place for it
-    if metadata.density and not exif:
-        exif = exif_of(density_tags(metadata.density))
+    if density and not exif:
+        exif = exif_of(density_tags(density))
+    elif density:
+        said = exif_density(exif)
+        if said is None or said.per("inch") != density.per("inch"):
+            where = "which webp files have among the EXIF data, and these say another or none"
+            notes.remarks.append(f"Left out: the resolution, {where}.")
     parts = {"icc_profile": metadata.profile, "exif": exif, "xmp": metadata.xmp}
     picture.save(file, "webp", **parts, **options)
-    notes.miss(metadata, "profile", "exif", "xmp", *(["density"] if exif else []))
+    notes.miss(metadata, "profile", "exif", "xmp", "density")
 
 
 def _write_bmp(

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import ExifTags
 
-from aotgan.data.tags import Tag, Tags, whole
+from aotgan.data.tags import Tag, TagFile, Tags, whole
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 PREVIEW = "the small picture inside, which shows it as it was"
@@ -69,6 +69,12 @@ def density_of(tags: Mapping[int, Tag]) -> Density | None:
     said = tags[RESOLUTION_UNIT].numbers[:1] if RESOLUTION_UNIT in tags else (2,)
     x, y = values
     return density(x, y, TIFF_UNITS.get(int(said[0]) if said else 2, ""))
+
+
+def exif_density(exif: bytes) -> Density | None:
+    """Returns the resolution that EXIF data say, from the byte order mark on; None for none."""
+    file = TagFile(exif)
+    return density_of(file.read(file.first))
 
 
 def density_tags(said: Density) -> Tags:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from aotgan.apply.metadata import PREVIEW, Metadata, damaged, density, density_of
+from aotgan.apply.metadata import PREVIEW, Metadata, damaged, density, exif_density
 from aotgan.apply.tiff import ELSEWHERE, read_tiff
 from aotgan.data import png
 from aotgan.data.images import open_image
@@ -61,8 +61,7 @@ def keep_exif(metadata: Metadata, sideways: bool) -> None:
         pass  # it is said above
     metadata.exif = data
     if data and metadata.density is None:
-        file = TagFile(data)
-        metadata.density = density_of(file.read(file.first))
+        metadata.density = exif_density(data)
 
 
 def _read_png(file: BinaryIO, metadata: Metadata) -> None:

@@ -1,5 +1,7 @@
 """What a format cannot hold is refused, and what it can is kept."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -77,6 +79,22 @@ def test_profile_resolution_and_camera_data_stay(tmp_path, name):
         assert got.info["icc_profile"] == profile and got.size == (20, 30)
         if name != "webp":  # there it is among the EXIF data
             assert got.info["dpi"] == pytest.approx((300, 300), abs=PERCENT)
+
+
+@pytest.mark.parametrize(
+    ("among", "notes"), [(None, 0), ({}, 1), ({282: 72.0, 283: 72.0}, 1), ({282: 300, 283: 300}, 0)]
+)
+def test_a_resolution_beside_the_camera_data_is_in_a_webp_file_or_told(tmp_path, among, notes):
+    tags = Image.Exif()
+    tags.update({} if among is None else {ExifTags.Base.Make: "Maker", **among})
+    source = tmp_path / "source.jpg"
+    Image.fromarray(NOISE).convert("RGB").save(source, exif=tags.tobytes(), dpi=(300, 300))
+    with warnings.catch_warnings(record=True) as told:
+        metadata = read_metadata(source)
+        path = save_picture(Image.open(source), tmp_path / "a", "webp", metadata=metadata)
+    assert ["the resolution" in str(note.message) for note in told] == [True] * notes
+    kept = Image.open(path).getexif().get(ExifTags.Base.XResolution)
+    assert kept == (among or {}).get(282, 300 if among is None else None)
 
 
 @pytest.mark.parametrize(
