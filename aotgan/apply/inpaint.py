@@ -123,7 +123,7 @@ def inpaint(
         levels: how many times the picture is halved, so that a deep hole is filled from coarse to
             fine: the enlarged fill of each is what the network sees in the hole of the next. None:
             as many as leave no pixel of the hole farther than 32 px from a known one; none for a
-            network that does not correct a surface. 0 fills in one pass.
+            network that sees no surface in the hole. 0 fills in one pass.
         device: "auto" (that of a Generator that is given, else CUDA, MPS or the CPU, the first that
             is there), "cpu", "cuda" or "mps".
         precision: "auto" (the type of the weights, float32 but for files in double precision),
@@ -254,7 +254,7 @@ def _plan(
     if levels and not refines:
         raise InputError(
             f"levels={levels}: this model takes no coarse fill to go on from. Leave it out, or "
-            "give a network that corrects a surface."
+            "give a network that sees a smooth surface in the hole."
         )
     if not isinstance(model, Generator):
         return _classical(picture, hole, model, feather)

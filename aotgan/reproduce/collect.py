@@ -183,7 +183,10 @@ def _check_complete(
     # where no seed is asked for, any one will do
     for name in names:
         if not any(name == other for other, _ in finished):
-            raise InputError(f"{Path(out) / scale / name} holds no finished run.")
+            raise InputError(
+                f"{Path(out) / scale / name} holds no finished run. Run `aotgan train "
+                f"--experiment {name} --scale {scale} --out {out}` first, or leave {name} out."
+            )
     if not finished:
         raise InputError(
             f"{Path(out) / scale} holds no finished run. Train one first, for example with "

@@ -104,9 +104,11 @@ def _trace(network: nn.Module, *inputs: Tensor) -> Layers:
     ]
     # stand-ins for this call alone: the network stays on its device, with its weights
     without_values = {name: value.to("meta") for name, value in network.state_dict().items()}
-    functional_call(network, without_values, inputs)
-    for handle in handles:
-        handle.remove()
+    try:
+        functional_call(network, without_values, inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
     return shapes
 
 

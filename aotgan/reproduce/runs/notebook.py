@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aotgan.devices import check_device
 from aotgan.errors import InputError
 from aotgan.files import write_atomically
 from aotgan.reproduce.runs.experiments import get_experiment
@@ -26,17 +27,11 @@ KERNEL = "python3"
 QUIET = ["--IPKernelApp.log_level=50"]
 KERNEL_GROUP = Path(__file__).with_name("kernel_group.py")
 PROGRESS = "step "  # how aotgan.training.log.Progress starts its lines
-DEVICES = ("auto", "cpu", "cuda", "mps")
 SCALARS = (bool, int, float, str)
 
 
 class NotebookError(RuntimeError):
     """A notebook stopped at a cell; the message names the cell, the error and the copy kept."""
-
-
-def _check_device(name: str) -> None:
-    if name not in DEVICES:
-        raise InputError(f"no device {name!r}: choose one of {', '.join(DEVICES)}.")
 
 
 def _check_seed(seed: int) -> None:
@@ -48,7 +43,7 @@ def _check_seed(seed: int) -> None:
 CHECKS: dict[str, Callable[[Any], object]] = {
     "experiment": get_experiment,
     "scale": get_scale,
-    "device": _check_device,
+    "device": check_device,
     "seed": _check_seed,
 }
 

@@ -58,7 +58,8 @@ def write_tables(
     """
     table = metric_table(records)
     if set(table["scale"]) != {scale}:
-        raise InputError(f"the records are of scale {table['scale'][0]!r}, not {scale!r}.")
+        others = ", ".join(sorted({*table["scale"]} - {scale}))
+        raise InputError(f"records of scale {others} among those of {scale!r}: give {scale} alone.")
     parts = [
         heading(scale, records[0].experiment),
         markdown(shown(records)),

@@ -83,5 +83,6 @@ def _beside(table: Table) -> Iterator[str]:
             text = f"{metric.name} {value:.{metric.digits}f} (best {best:.{metric.digits}f})"
             parts[bool(ahead)].append(text)
         words = {True: "ahead of every row of the table in", False: "behind its best row in"}
-        phrases = (f"{words[key]} {', '.join(texts)}" for key, texts in parts.items() if texts)
-        yield f"\nBeside the table, {name} is over all pairs {'; '.join(phrases)}."
+        phrases = [f"{words[key]} {', '.join(texts)}" for key, texts in parts.items() if texts]
+        if phrases:
+            yield f"\nBeside the table, {name} is over all pairs {'; '.join(phrases)}."
