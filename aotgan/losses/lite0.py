@@ -126,7 +126,8 @@ class Block(nn.Module):
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's padding "same": ceil(side / stride), an odd pixel at the end.
 
-    Its weights are given later: on the meta device it draws none from the global seed.
+    A kernel is at least as long as its stride. The weights are given later: on the meta device it
+    draws none from the global seed.
     """
 
     def __init__(
@@ -139,9 +140,7 @@ class SameConv(nn.Conv2d):
         """Maps (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         if stride > 1:
-            lost = [
-                max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:]
-            ]
+            lost = [(-(-side // stride) - 1) * stride + kernel - side for side in x.shape[2:]]
             top, left = (pixels // 2 for pixels in lost)
             x = F.pad(x, (left, lost[1] - left, top, lost[0] - top))
         return super().forward(x)

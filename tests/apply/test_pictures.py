@@ -216,6 +216,7 @@ def test_a_turned_tiff_is_turned_once(network, tmp_path):
         (np.zeros((0, 4)), "0 x 4 px has no pixels"),
         (np.full((4, 4), 2.0), r"reach from 2 to 2; expected \[0, 1\].*tensors in"),
         (np.full((4, 4), -0.5), "Scale it, or give uint8"),
+        (np.linspace(-0.5, 1, 16).reshape(4, 4), "reach from -0.5 to 1"),
         (torch.full((3, 4, 4), 255.0), r"reach from 255 to 255; expected \[-1, 1\]"),
         (np.full((4, 4), np.nan), "NaN or infinite values outside the hole"),
         (torch.zeros(1, 4, 4), r"a tensor of shape \(1, 4, 4\).*expected \(3, H, W\)"),

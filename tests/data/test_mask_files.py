@@ -70,6 +70,9 @@ def test_a_layer_is_read_where_one_reading_alone_is_left(hole):
     assert np.array_equal(read_mask(erased, strict=False, shown=shown), hole)
     with pytest.raises(InputError, match="read in two ways"):
         read_mask(erased, strict=False, shown=lambda *at: 255 - shown(*at))
+    veiled = np.dstack([photo, np.where(hole, 0, 250).astype(np.uint8)])
+    with pytest.raises(InputError, match="read in two ways"):
+        read_mask(veiled, strict=False, shown=shown)
     brush = np.dstack([hole * np.uint8(40)] * 3 + [hole * np.uint8(187)])
     assert np.array_equal(read_mask(brush, strict=False, shown=shown), hole)
     faint = np.dstack([np.zeros_like(photo), np.where(hole, 187, 40).astype(np.uint8)])

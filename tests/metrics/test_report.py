@@ -137,9 +137,10 @@ def test_untouched_images_are_counted_and_never_an_infinite_mean():
     assert not np.isinf(table.to_numpy(dtype=float)).any()
 
 
-def test_interval_of_independent_images_is_the_textbook_t_interval():
-    values = np.random.default_rng(0).normal(3, 2, 12)
-    mean, low, high = interval(values, np.arange(12))
+@pytest.mark.parametrize("count", [2, 12])
+def test_interval_of_independent_images_is_the_textbook_t_interval(count):
+    values = np.random.default_rng(0).normal(3, 2, count)
+    mean, low, high = interval(values, np.arange(count))
     textbook = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert mean == pytest.approx(values.mean())
     assert (low, high) == pytest.approx((textbook.low, textbook.high))
