@@ -39,7 +39,7 @@ def test_each_depth_is_filled_in_every_way(network):
     with torch.no_grad():
         one_pass = to_uint8(network.complete(image, mask))[0]
     surface = np.asarray(aotgan.inpaint(picture, hole, model="smooth"))
-    at = frame.set_index(["depth", "photograph", "filled"]).loc[(16, 1)]
+    at = frame.set_index(["depth", "photograph", "filled"]).sort_index().loc[(16, 1)]
     for name, filled in (("0", one_pass), ("smooth", surface)):
         difference = (filled.astype(float) - picture)[hole] / 255
         assert at.loc[name, "l1_hole"] == pytest.approx(np.abs(difference).mean(), rel=DOUBLE)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from tqdm import tqdm
 
 from aotgan.apply.holes import grow_mask
 from aotgan.data.catalogue import load
@@ -138,7 +139,7 @@ def measure_borders(network: Generator, squares: Sequence[Picture]) -> pd.DataFr
         `error` and `tint` of `Planted`.
     """
     rows = []
-    for number, clean in enumerate(squares):
+    for number, clean in enumerate(tqdm(squares, unit="photograph", disable=None)):
         for edge, fade in EDGES.items():
             # the same place at every edge, so that only its sharpness differs
             planted = plant(clean, np.random.default_rng([SEED, number]), fade)

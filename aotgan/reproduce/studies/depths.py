@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from aotgan.data.catalogue import load
 from aotgan.data.images import load_square, to_tensor, to_uint8
@@ -60,7 +61,8 @@ def measure_depths(
     """
     features, rows = Lite0Features(), []
     for size, of_size in depths.items():
-        for number, file in enumerate(photographs):
+        bar = tqdm(photographs, f"{size} px", unit="photograph", disable=None)
+        for number, file in enumerate(bar):
             picture = load_square(file, size)
             for depth in of_size:
                 hole = centre_mask(size, size, 2 * depth)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from aotgan.apply.holes import grow_mask
 from aotgan.data.catalogue import ImageSet, load, logo_boxes
@@ -173,7 +174,7 @@ def measure_logos(cases: Iterator[LogoCase], fillers: Mapping[str, Filler]) -> p
         `METRICS`: mean |x - z| and PSNR over the hole, SSIM over the windows that touch it.
     """
     rows = []
-    for case in cases:
+    for case in tqdm(cases, unit="logo", disable=None):
         left, top, width, height = case.box
         mask = _hole(case)
         edge = WINDOW - 1

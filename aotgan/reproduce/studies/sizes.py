@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from aotgan.data.catalogue import load
 from aotgan.data.images import read_image, resize
@@ -66,7 +67,8 @@ def measure_sizes(
         over the image in dB at each size, `psnr_<size>`.
     """
     rows = []
-    for number, cases in enumerate(at_sizes(manifest, sizes)):
+    pairs = tqdm(at_sizes(manifest, sizes), total=len(manifest), unit="pair", disable=None)
+    for number, cases in enumerate(pairs):
         for (experiment, seed), network in networks.items():
             row = {"experiment": experiment, "seed": seed, "photograph": number}
             for size, (picture, mask) in cases.items():
