@@ -168,6 +168,9 @@ def test_a_palette_is_kept_and_filled_with_opaque_colours_of_the_picture(network
     image.paste(4, (0, 0, 20, 30))
     image.paste(1, (30, 0, 40, 30))
     image.info["transparency"] = 1
+    (part,), _ = read_pictures(image)
+    seen = part.view(np.arange(1), np.arange(1))
+    assert (seen - (200 / 127.5 - 1)).abs().max() < SINGLE_FEW
     filled = aotgan.inpaint(image, [(10, 10, 30, 20)], network)
     assert filled.getpalette() == image.getpalette() and filled.info["transparency"] == 1
     assert set(np.unique(np.array(filled)[10:20, 10:30])) <= {3, 4}
