@@ -8,7 +8,7 @@ import pytest
 from aotgan.cli import main
 from aotgan.errors import InputError
 from aotgan.reproduce.runs import batch as module
-from aotgan.reproduce.runs.batch import Job, make_batch, overview, run_batch
+from aotgan.reproduce.runs.batch import Job, duration, make_batch, overview, run_batch
 from aotgan.reproduce.runs.experiments import EXPERIMENTS
 from aotgan.reproduce.runs.record import load_record
 from aotgan.training.loop import RunOptions
@@ -112,6 +112,7 @@ def test_the_overview_counts_what_lies_there(batch):
     with running(batch.directory(batch.jobs[1])), running(batch.directory(batch.jobs[2])):
         assert overview(batch) == "1 of 4 runs done, 2 running, about 25 min of training left"
     assert overview(batch) == "1 of 4 runs done, 0 running, about 50 min of training left"
+    assert [duration(s) for s in (0, 119 * 60, 7200)] == ["1 min", "119 min", "2 h"]
 
 
 def test_records_name_the_run_that_made_them(batch):

@@ -71,8 +71,18 @@ def test_the_shipped_model_is_measured(tmp_path, monkeypatch, photographs):
     monkeypatch.setitem(SCALES, "laptop", small)
     monkeypatch.setattr(depths, "DEPTHS", {128: (16,)})
     monkeypatch.setattr(depths, "MOST_LEVELS", 1)
+    monkeypatch.setattr(depths, "SEED", 3)  # which takes the second of two first
+    measured = []
+
+    def measure(network, files, of_size):
+        measured.extend(files)
+        return measure_depths(network, files, of_size)
+
+    monkeypatch.setattr(depths, "measure_depths", measure)
     depth_result("laptop", tmp_path, None, photographs=2)
     frame, about = read_result(tmp_path / "laptop", "hole_depths")
     assert len(frame) == 2 * 3 and about["photographs"] == 2
+    files = list(load(str(photographs), "test").files)
+    assert measured == files[::-1], "drawn, as neighbours in a list are alike"
     assert list(about["weights"]) == [DEFAULT_MODEL]
     assert list(summarise_depths(frame)["filled"]) == ["smooth", "1"]
