@@ -7,6 +7,7 @@ from tolerances import ROUNDED, TWO_PERCENT
 from aotgan.errors import InputError
 from aotgan.reproduce.page import write_page
 from aotgan.reproduce.tables.curves import GATE, Curves
+from aotgan.reproduce.tables.report import KINDS
 
 LONG = {"steps": 3000, "images_seen": 24_000}
 POINTS = [(12_000, "raw"), (12_000, "ema"), (24_000, "raw"), (24_000, "ema")]
@@ -59,6 +60,15 @@ def test_the_plot_has_both_weights_of_each(folder):
     assert [labels[title] for title in ("plain sum", "Eq. 1")] == [x.get_color() for x in solid]
     assert GATE["gate-open"] not in labels, "it was not run"
     assert solid[1].get_ydata()[1] == pytest.approx(22, rel=ROUNDED)
+
+
+def test_weights_that_no_run_kept_are_not_in_the_legend(tmp_path):
+    run = synthetic_run("gate-sum")
+    del run.record.metrics["ema"]
+    write_run(run, tmp_path)
+    axes = Curves(tmp_path, ["gate-sum"]).plot(GATE).axes[0]
+    empty = [line for line in axes.lines if not len(line.get_xdata())]
+    assert [line.get_label() for line in empty] == ["plain sum", KINDS["raw"]]
 
 
 def test_the_page_says_what_the_gate_changes(folder):

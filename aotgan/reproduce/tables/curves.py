@@ -118,7 +118,8 @@ class Curves:
                         rows = frame.loc[[(name, weights)]]
                         axes.plot(rows["images"], rows["value"], ms=4.5, color=colour, **look)
             for weights, look in LOOKS.items():
-                axes.plot([], [], ms=4.5, color=INK, label=KINDS[weights], **look)
+                if weights in frame.index.unique("weights"):
+                    axes.plot([], [], ms=4.5, color=INK, label=KINDS[weights], **look)
             axes.set(xlabel="images seen", ylabel=_metric(metric).title, xlim=(0, None))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             figure.legend(loc="outside right center")
