@@ -1,6 +1,7 @@
 """Models from elsewhere beside Table 1: read, checked against its pairs, shown without rank."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -75,6 +76,17 @@ def test_sentences_say_where_they_are_ahead_of_all_of_ours(write_runs, tmp_path)
     front, behind = above.split("; behind its best row in")
     assert f"ahead of every row of the table in PSNR 99.00 (best {psnr['aotgan']:.2f})" in front
     assert f"Frechet distance 0.25 (best {fd['aotgan']:.2f})" in front and "L1" in behind
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_what_was_not_measured_nothing_is_said(folder):
+    record = run_of("hifill").record
+    record.metrics["raw"] = [
+        {key: value if key in ("bin", "images") else math.nan for key, value in row.items()}
+        for row in record.metrics["raw"]
+    ]
+    write(folder / "others" / "LaMa", record)
+    assert "LaMa" not in "\n".join(sentences(Table.load("1", folder)))
 
 
 def test_our_ranks_files_and_drawing_of_the_paper_do_not_change(folder):

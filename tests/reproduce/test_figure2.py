@@ -97,6 +97,14 @@ def test_drawing_leaves_the_networks_alone():
         assert not any(module._forward_hooks for module in network.modules())
 
 
+def test_a_network_that_fails_is_left_alone_too():
+    generator, discriminator = Generator(width=4, blocks=1), Discriminator(width=4)
+    list(generator.modules())[-1].register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        draw_overview(generator, discriminator)
+    assert not any(module._forward_hooks for module in generator.modules())
+
+
 def test_an_image_without_a_mask_is_refused():
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     with pytest.raises(InputError, match="without the other"):
