@@ -99,7 +99,7 @@ def inverted():
     yield "tensor", torch.from_numpy(kept)
 
 
-@pytest.mark.parametrize(("name", "mask"), inverted(), ids=lambda item: str(item)[:12])
+@pytest.mark.parametrize(("name", "mask"), list(inverted()), ids=lambda item: str(item)[:12])
 def test_a_mask_of_what_to_keep_is_turned_as_is_said(model, name, mask):
     advice = said_of(photo(), mask, model)
     assert advice.endswith('If white marks what to keep, give hole="black" (--hole black).')
