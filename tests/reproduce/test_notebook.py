@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -29,6 +30,7 @@ DECLARED = {
     "names": ["a"],
     "limit": None,
 }
+ROOT = Path(__file__).parents[2]
 DIED = "the kernel died (out of memory?)"
 CELL = "\n".join(f"{name} = {value!r}" for name, value in DECLARED.items())
 
@@ -264,6 +266,23 @@ def test_nothing_outlives_a_killed_kernel_or_run(write_notebook, tmp_path, kille
         job.kill()
     if killed == "kernel":
         assert errors(tmp_path / "done.unfinished.ipynb") == [[], [("NotebookError", DIED)]]
+
+
+TRANSPORT = """
+import json
+from ipykernel import get_connection_info
+assert json.loads(get_connection_info())["transport"] == "ipc"
+"""
+
+
+@pytest.mark.notebook
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere Jupyter's ports are used")
+def test_no_other_process_can_take_the_ports_of_a_kernel(write_notebook, tmp_path):
+    pytest.importorskip("papermill", reason="papermill is in the extra 'notebooks'")
+    source = write_notebook(TRANSPORT)
+    run_notebook(source, tmp_path / "done.ipynb")
+    under_nbval = [sys.executable, "-m", "pytest", "-p", "conftest", "--nbval-lax", str(source)]
+    subprocess.run(under_nbval, cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize(("started", "at"), [((), 0), ((0,), 0), ((0, 1), 1)])

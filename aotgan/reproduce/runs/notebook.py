@@ -10,7 +10,9 @@ import ast
 import json
 import math
 import os
+import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,7 @@ def _execute(
     echo: str | None,
 ) -> str | None:
     """Runs the notebook into `draft`; returns what went wrong, if something did."""
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
@@ -210,7 +213,7 @@ def _execute(
             draft,
             parameters=parameters,
             kernel_name=KERNEL,
-            kernel_manager_class=_kernel_manager(),
+            kernel_manager_class=kernel_manager(AsyncKernelManager),
             extra_arguments=QUIET,
             progress_bar=False,
             stdout_file=None if echo is None else _Lines(label, echo),
@@ -229,14 +232,29 @@ def _execute(
     return None
 
 
-def _kernel_manager() -> type:
-    """Jupyter's, of kernels that leave no process behind, however they or this process end."""
-    from jupyter_client.manager import AsyncKernelManager
+def kernel_manager(base: Any) -> Any:
+    """Makes a manager of kernels that start beside others and leave no process behind.
 
-    class Manager(AsyncKernelManager):
+    Jupyter looks for free TCP ports and lets go of them; a kernel that starts some seconds later
+    dies if another process has taken one. Sockets that are files belong to one kernel alone.
+
+    Args:
+        base: `KernelManager` or `AsyncKernelManager` of jupyter_client.
+    """
+    if os.name != "posix":
+        return base
+
+    class Manager(base):
         def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-            command = super().format_kernel_cmd(extra_arguments)
-            return [sys.executable, str(KERNEL_GROUP), *command] if os.name == "posix" else command
+            # also a kernel that is killed, or whose manager is, takes its processes along
+            return [sys.executable, str(KERNEL_GROUP), *super().format_kernel_cmd(extra_arguments)]
+
+        def _transport_default(self) -> str:
+            return "ipc"
+
+        def _ip_default(self) -> str:
+            # the paths of sockets may have 103 letters: not below a project's folder
+            return f"{tempfile.gettempdir()}/kernel-{secrets.token_hex(8)}"
 
     return Manager
 
