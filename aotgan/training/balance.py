@@ -1,10 +1,12 @@
-"""How strong the losses on features are beside L1, by their gradients on the prediction."""
+"""How strongly each term of Eq. 8 pulls, by the sizes of their gradients."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from aotgan.losses.adversarial import Objective
 from aotgan.models.inpainter import composite, erase
 from aotgan.training.step import Step
 
@@ -23,6 +25,42 @@ def gradient_ratios(step: Step, batches: Iterable[tuple[Tensor, Tensor]]) -> dic
     """
     ratios = [_ratios(step, image, mask) for image, mask in batches]
     return {name: sum(r[name] for r in ratios) / len(ratios) for name in ratios[0]}
+
+
+def adversarial_share(step: Step, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Returns how large the adversary's part of the generator's gradient is.
+
+    Args:
+        step: with the networks as they stand; neither is updated.
+        batches: as `gradient_ratios`.
+
+    Returns:
+        The norm of the weighted adversarial term's gradient with respect to the generator's
+        weights, divided by that of all terms together; the mean over the batches. 0 without an
+        adversary.
+    """
+    if step.objective is None:
+        return 0.0
+    step.discriminator.eval()  # its spectral norms stay as they are
+    shares = [_share(step, image, mask) for image, mask in batches]
+    step.discriminator.train()
+    return sum(shares) / len(shares)
+
+
+def _share(step: Step, image: Tensor, mask: Tensor) -> float:
+    prediction = step.generator(erase(image, mask, step.generator.fill), mask)
+    z = composite(image, prediction, mask)
+    others = step.weighted(step.reconstruction_losses(image, prediction, z, mask))
+    objective = cast(Objective, step.objective)
+    adversarial = objective.generator_loss(step.discriminator(z), mask)
+
+    def gradient(loss: Tensor) -> Tensor:
+        weights = list(step.generator.parameters())
+        parts = torch.autograd.grad(loss, weights, retain_graph=True, materialize_grads=True)
+        return torch.cat([part.flatten() for part in parts])
+
+    pull = gradient(step.config.loss.adversarial * adversarial)
+    return float(pull.norm() / (pull + gradient(others)).norm())
 
 
 def _ratios(step: Step, image: Tensor, mask: Tensor) -> dict[str, float]:

@@ -75,6 +75,7 @@ def test_a_run_is_trained_measured_and_recorded(once, photographs):
     assert (record.experiment, record.scale, record.seed) == ("aotgan", "tiny", 1)
     assert (record.steps, record.images_seen, record.features) == (4, 8, "random-2-seed0")
     assert record.train_seconds > 0 and record.images_per_s > 0
+    assert 0 < record.adversarial_share < 1
     assert record.data["images"] == 10 and record.evaluation["images"] == 2
     assert record.evaluation["pairs"] == 2 * BINS and record.environment["processes"] == 1
     manifest = evaluation_manifest(str(photographs), 40, "tiny")
@@ -162,6 +163,7 @@ def test_a_classical_filling_is_measured_and_recorded(photographs, tmp_path, mon
         "running.lock",
     ]
     assert (record.steps, record.images_seen, record.train_seconds) == (0, 0, 0)
+    assert record.adversarial_share is None
     assert not record.trained and set(record.metrics) == {"raw"}
     assert record.cost.keys() == {"parameters", "seconds"} and record.cost["parameters"] == 0
     manifest = evaluation_manifest(str(photographs), 40, "tiny")

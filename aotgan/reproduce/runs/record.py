@@ -60,6 +60,9 @@ class Record:
         curve: the same on the way, in rows that also say "seen", how many images had been, and
             "weights"; empty where it was not measured.
         cost: of one image, see `aotgan.reproduce.runs.cost.Cost`; empty in records without it.
+        adversarial_share: of the generator's gradient at the end of the training
+            (`aotgan.training.balance`); None without an adversary of Eq. 8, or in records without
+            it.
         restarts: steps after which it went on from half-precision networks, its state being lost.
         environment: device, threads, peak memory, package versions, hash of the code
             (`code_hash`).
@@ -83,6 +86,7 @@ class Record:
     curve: list[dict[str, Any]] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     seconds_on: dict[str, float] = field(default_factory=dict)
+    adversarial_share: float | None = None
     format: int = FORMAT
 
     def table(self, weights: str = "raw") -> pd.DataFrame:

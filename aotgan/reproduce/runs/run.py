@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from aotgan.data.catalogue import ImageSet
 from aotgan.data.catalogue import load as load_images
@@ -40,16 +41,19 @@ from aotgan.reproduce.runs.record import (
 )
 from aotgan.reproduce.runs.samples import Sample, read_samples, save_samples
 from aotgan.reproduce.runs.scales import CHECK_SCALE, get_scale, make_config
+from aotgan.training.balance import adversarial_share
 from aotgan.training.config import TrainConfig, changes, with_defaults
 from aotgan.training.devices import RunOptions, check_processes, is_first_process
 from aotgan.training.log import read_log
 from aotgan.training.loop import Trainer, prepare
 from aotgan.training.recipe import NO_FEATURES
 from aotgan.training.running import running
+from aotgan.training.step import Step
 
 RECORD = "record.json"
 SAMPLES = "samples.png"
 UNFINISHED = "interrupt"
+SHARE_BATCHES = 8  # over which the adversary's share of the gradient is averaged
 
 
 def run_directory(out: str | Path, scale: str, experiment: str, seed: int) -> Path:
@@ -244,7 +248,20 @@ def measure(
         images_per_s=round(median(rates), 2) if rates else 0.0,
         curve=rows_of(read_curve(trainer.directory / CURVE)),
         restarts=trainer.restarts,
+        adversarial_share=_adversarial_share(trainer),
     )
+
+
+def _adversarial_share(trainer: Trainer) -> float | None:
+    """How strong the adversary is in the last batches of a training; None if it has no such."""
+    recipe, batch = trainer.recipe, trainer.config.optim.batch_size
+    if not isinstance(recipe, Step) or recipe.objective is None:
+        return None
+    seen = range(max(0, trainer.step - SHARE_BATCHES) * batch, trainer.step * batch)
+    device = trainer.fabric.device
+    batches = DataLoader(trainer.samples, batch, sampler=seen)
+    share = adversarial_share(recipe, ((x.to(device), m.to(device)) for x, m, _ in batches))
+    return float(f"{share:.6g}")
 
 
 def measure_untrained(
