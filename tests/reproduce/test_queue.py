@@ -52,6 +52,7 @@ def test_shipped_models_come_first_and_nothing_twice():
     assert {job.seed for job in jobs if not EXPERIMENTS[job.experiment].trained} == {0}
     rows = {e.name for e in EXPERIMENTS.values() if e.rows and e.group != "classical"}
     assert rows <= {job.experiment for job in jobs}, "a table would lack a row"
+    assert Job("logo-removal", 0) in jobs, "`aotgan measure logos` would lack a network"
     assert make_queue("laptop").jobs == jobs
 
 

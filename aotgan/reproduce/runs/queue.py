@@ -44,6 +44,7 @@ def declared() -> tuple[Job, ...]:
         *_of(["aotgan", "aotgan-open"], 2),
         *_of(["aotgan-tuned", *(e.name for e in COMPARED), *_group(CLASSICAL)], 1),
         *_of(["aotgan-centre", "mnps"], 1),
+        *_of(_group("applications"), 1),
         *_of(_group("ablations"), 2),
         *_of(_group("thick"), 2),
         *_of(["objective-released", "objective-none"], 2),
