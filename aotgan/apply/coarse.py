@@ -68,7 +68,7 @@ def remark_on(depth: float) -> str:
         return ""
     return (
         f"The hole is {depth:.0f} px deep, and networks have learnt to fill {DEEP_PX:.0f} px: "
-        "the fill may blur. The models smooth and telea may do better."
+        "the fill may blur. The models smooth and telea, which learn nothing, may do as well."
     )
 
 

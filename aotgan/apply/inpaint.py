@@ -105,8 +105,8 @@ def inpaint(
             px; see `aotgan.data.mask_files.read_mask`. A batch takes one mask, or (B, 1, H, W).
             Of an image with EXIF orientation, the mask is that of the image as it is displayed.
         model: a Generator, the name of a shipped model, the path of a weights file, or None for
-            `aotgan.models.weights.DEFAULT_MODEL`. Or a filling that learns nothing, which in a
-            deep hole may do better: "smooth", "telea", "navier-stokes" (OpenCV's, on 8-bit levels).
+            `aotgan.models.weights.DEFAULT_MODEL`. Or a filling that learns nothing, which may do
+            as well in a deep hole: "smooth", "telea", "navier-stokes" (OpenCV's, on 8-bit levels).
         grow: px by which the hole grows first, in all directions: masks that end at an object's
             edge leave a rim of it. What follows speaks of the grown hole.
         feather: width in px of a band of known pixels around the hole in which the fill fades out;
