@@ -114,7 +114,7 @@ def plan_tasks(
     # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
     outcome = FolderOutcome(
-        ignored=_unreadable(images, [path for _, path in pictures], (masks, out))
+        ignored=_unreadable(images, [path for _, path in (*pictures, *choices)], (masks, out))
     )
     masks_of: dict[str, list[Path]] = {}
     for other, path in choices:
@@ -147,9 +147,7 @@ def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Pat
     if not os.path.isdir(place):
         raise InputError(f"{what} {place}: no such file or folder. Check the path.")
     inside = [other for other in others if _is_below(other, place)]
-    files = [
-        path for path in list_images(place) if not any(_is_below(path, other) for other in inside)
-    ]
+    files = [path for path in list_images(place) if not _is_of(path, inside)]
     if not files:
         raise InputError(f"{what} {place}: no image in this folder. Name a folder with images.")
     return [(path.relative_to(place).with_suffix("").as_posix(), path) for path in files]
@@ -186,7 +184,7 @@ def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -
         for path in set(place.rglob("*")) - set(readable)
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(place).parts)
-        and not any(_is_below(path, other) or path == other for other in inside)
+        and not _is_of(path, inside)
     )
 
 
@@ -202,6 +200,11 @@ def _is_too_long(path: Path) -> bool:
 
 def _is_below(path: Path, folder: Path) -> bool:
     return folder.resolve() in path.resolve().parents
+
+
+def _is_of(path: Path, places: Sequence[Path]) -> bool:
+    """Whether a file is one of these or lies below one of them."""
+    return any(_is_below(path, place) or path.resolve() == place.resolve() for place in places)
 
 
 def _check_no_input_is_replaced(results: Iterable[Path], inputs: Sequence[Path]) -> None:

@@ -37,9 +37,9 @@ def read_mask(
 
     Understood are files, PIL images, arrays and tensors: bool, 0/1, 0/255, 16-bit, 1-bit, palettes,
     grey with soft edges (hole from half white on), floats in [0, 1], equal colour channels. Files
-    are turned as their EXIF orientation says. Boxes [(left, top, right, bottom), ...] are in px
-    from the left upper corner; a pixel that a box touches is hole, right and bottom being the box's
-    ends.
+    and PIL images are turned as their EXIF orientation says. Boxes [(left, top, right, bottom),
+    ...] are in px from the left upper corner; a pixel that a box touches is hole, right and bottom
+    being the box's ends.
 
     A mask with transparency that varies is either cut out of the picture, its transparent part
     being the hole, or a layer that the hole is painted on. It is read where only one of them can be
@@ -122,11 +122,11 @@ def _samples(mask: Any) -> NDArray:
     if isinstance(mask, str | Path):
         with open_image(mask) as image:
             try:
-                return _samples(upright(image))
+                return _samples(image)
             except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
                 raise InputError(f"{mask}: the mask cannot be decoded ({error}).") from error
     if isinstance(mask, Image.Image):
-        return _samples_of_image(mask)
+        return _samples_of_image(upright(mask))
     # tensors have channels first, so theirs must be the one channel of a mask
     if is_tensor(mask):
         values = mask.detach().cpu().resolve_conj()

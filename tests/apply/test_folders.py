@@ -244,6 +244,23 @@ def test_masks_may_be_called_so_and_lie_among_the_images(place, suffix):
         (place / folder / f"a{suffix}.png").rename(place / "masks/a.png")
 
 
+def test_the_mask_of_all_is_no_photograph_where_it_lies_among_them(place):
+    (place / "masks/a.png").rename(place / "photos/hole.png")
+    tasks, outcome = plan(place, "photos", "photos/hole.png", "out")
+    assert [task.image.name for task in tasks] == ["a.bmp", "c.bmp"]
+    assert outcome == FolderOutcome()
+
+
+def test_a_photograph_is_not_its_own_mask(place):
+    mask = (place / "masks/a.png").rename(place / "photos/a_mask.png")
+    tasks, outcome = plan(place, "photos/a.bmp", "photos", "out")
+    assert [task.mask for task in tasks] == [mask] and not outcome.failed
+    (place / "photos/b/c.bmp").rename(place / "c.bmp")
+    tasks, outcome = plan(place, "photos", "photos", "out")
+    assert [task.mask for task in tasks] == [mask]
+    assert outcome == FolderOutcome(), "masks are of no other kind"
+
+
 def test_one_folder_without_masks_by_name_is_refused(place):
     with pytest.raises(InputError, match=r"Call the mask of photo.jpg photo_mask.png"):
         plan(place, "photos", "photos", "out")

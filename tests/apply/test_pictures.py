@@ -10,6 +10,7 @@ from tolerances import PERCENT, ROUNDED, SINGLE_FEW
 
 import aotgan
 from aotgan.apply.pictures import MODES, read_pictures
+from aotgan.data.orientation import TURNS
 from aotgan.errors import InputError
 from aotgan.models.generator import Generator
 
@@ -197,6 +198,14 @@ def test_the_mask_is_that_of_the_displayed_picture(network, tmp_path, orientatio
     from_path = aotgan.inpaint(tmp_path / "a.png", hole, network)
     assert np.array_equal(np.array(from_path), expected)
     assert from_path.getexif().get(0x0112, 1) == 1
+
+    # a mask that was drawn on the stored picture and says so itself
+    back = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    turned = Image.fromarray(hole)
+    if orientation > 1:
+        turned = turned.transpose(back.get(orientation, TURNS[orientation]))
+    turned.getexif()[0x0112] = orientation
+    assert np.array_equal(np.array(aotgan.inpaint(image, turned, network)), np.array(filled))
 
 
 def test_a_turned_tiff_is_turned_once(network, tmp_path):
