@@ -48,19 +48,23 @@ def adversarial_share(step: Step, batches: Iterable[tuple[Tensor, Tensor]]) -> f
 
 
 def _share(step: Step, image: Tensor, mask: Tensor) -> float:
-    prediction = step.generator(erase(image, mask, step.generator.fill), mask)
+    with step.fabric.autocast():
+        prediction = step.generator(erase(image, mask, step.generator.fill), mask)
     z = composite(image, prediction, mask)
+    # as in a step, what the adversary sends to z first: its graph is gone before the features' is
+    leaf = z.detach().requires_grad_()
+    with step.fabric.autocast():
+        adversarial = cast(Objective, step.objective).generator_loss(step.discriminator(leaf), mask)
+    (pull,) = torch.autograd.grad(step.config.loss.adversarial * adversarial, leaf)
     others = step.weighted(step.reconstruction_losses(image, prediction, z, mask))
-    objective = cast(Objective, step.objective)
-    adversarial = objective.generator_loss(step.discriminator(z), mask)
 
     def gradient(loss: Tensor) -> Tensor:
         weights = list(step.generator.parameters())
         parts = torch.autograd.grad(loss, weights, retain_graph=True, materialize_grads=True)
         return torch.cat([part.flatten() for part in parts])
 
-    pull = gradient(step.config.loss.adversarial * adversarial)
-    return float(pull.norm() / (pull + gradient(others)).norm())
+    own = gradient((z * pull).sum())
+    return float(own.norm() / (own + gradient(others)).norm())
 
 
 def _ratios(step: Step, image: Tensor, mask: Tensor) -> dict[str, float]:

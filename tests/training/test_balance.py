@@ -1,4 +1,4 @@
-"""The style weight of each feature network follows one rule, measured on real photographs."""
+"""How strongly each term of Eq. 8 pulls; the style weight follows one rule, on photographs."""
 
 import copy
 

@@ -61,8 +61,7 @@ class Record:
             "weights"; empty where it was not measured.
         cost: of one image, see `aotgan.reproduce.runs.cost.Cost`; empty in records without it.
         adversarial_share: of the generator's gradient at the end of the training
-            (`aotgan.training.balance`); None without an adversary of Eq. 8, or in records without
-            it.
+            (`aotgan.training.balance`); None of other models, and in records without it.
         restarts: steps after which it went on from half-precision networks, its state being lost.
         environment: device, threads, peak memory, package versions, hash of the code
             (`code_hash`).

@@ -253,9 +253,9 @@ def measure(
 
 
 def _adversarial_share(trainer: Trainer) -> float | None:
-    """How strong the adversary is in the last batches of a training; None if it has no such."""
+    """How strong the adversary is in the last batches of a training; None for other models."""
     recipe, batch = trainer.recipe, trainer.config.optim.batch_size
-    if not isinstance(recipe, Step) or recipe.objective is None:
+    if not isinstance(recipe, Step):
         return None
     seen = range(max(0, trainer.step - SHARE_BATCHES) * batch, trainer.step * batch)
     device = trainer.fabric.device
