@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from aotgan.data import png
 from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile
@@ -15,6 +16,8 @@ NAMES = "PNG, JPEG, WebP, BMP or TIFF"
 # Where a TIFF file says how its samples lie; a new file has its own.
 LAYOUT_TAGS = {*range(254, 267), 273, *range(277, 281), 284, 288, 289, 292, 293, 297, 317, 320}
 LAYOUT_TAGS |= {*range(322, 326), 330, 338, 339, 347, *range(512, 522), *range(529, 533)}
+BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+REVERSED = bytes(range(255, -1, -1))
 # what files of other kinds begin with: place, bytes, name
 FOREIGN = (
     (0, b"GIF8", "a GIF"),
@@ -35,16 +38,25 @@ FOREIGN = (
 )
 
 
+class _Negative(TiffImageFile):
+    """Grey of 16 bits whose zero is white, of which Pillow makes a negative."""
+
+    def load_end(self) -> None:
+        super().load_end()
+        # 65535 - n, in any order of bytes
+        self.frombytes(self.tobytes().translate(REVERSED))
+
+
 def decoder_of(path: Path) -> Image.Image:
     """Opens an image file, pixels undecoded; raises whatever Pillow raises."""
     with path.open("rb") as file:
         start = file.read(8)
-        if start == png.SIGNATURE:
-            lean = _lean_png(file)
-        elif start[:2] in (b"II", b"MM"):
-            lean = _lean_tiff(file)
+        if start[:2] in (b"II", b"MM"):
+            lean, negative = _lean_tiff(file)
+            if lean and negative:
+                return _Negative(io.BytesIO(lean))
         else:
-            lean = None
+            lean = _lean_png(file) if start == png.SIGNATURE else None
     return Image.open(io.BytesIO(lean) if lean else path, formats=FORMATS)
 
 
@@ -59,20 +71,26 @@ def _lean_png(file: BinaryIO) -> bytes | None:
     return lean
 
 
-def _lean_tiff(file: BinaryIO) -> bytes | None:
-    """A TIFF file with no more tags than decoding needs; None where the others do no harm."""
+def _lean_tiff(file: BinaryIO) -> tuple[bytes | None, bool]:
+    """A TIFF file with no more tags than decoding needs; None where the others do no harm.
+
+    And whether it is grey of 16 bits whose zero is white, which it then no longer says.
+    """
     needed = LAYOUT_TAGS | {ORIENTATION}
     try:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             tags = TagFile(data)
-            rows = tags.rows(tags.first)
+            said = {row.tag: tags.value(row) for row in tags.rows(tags.first)}
+            kind = said.get(BITS), said.get(PHOTOMETRIC), said.get(SAMPLE_FORMAT, 1)
+            negative = kind == (16, 0, 1)
             # Pillow reads and writes all of them to undo an orientation
-            turned = any(row.tag == ORIENTATION and tags.value(row) != 1 for row in rows)
-            if not turned and not tags.broken(tags.first):
-                return None
-            return tags.without(lambda row: row.tag not in needed)[0]
+            turned = said.get(ORIENTATION, 1) != 1
+            if not turned and not negative and not tags.broken(tags.first):
+                return None, False
+            lean = tags.without(lambda row: row.tag not in needed)[0]
     except BrokenTags:
-        return None
+        return None, False
+    return TagFile(lean).with_numbers({PHOTOMETRIC: 1}) if negative else lean, negative
 
 
 def bits_of(image: Image.Image, path: Path) -> int:
@@ -81,7 +99,7 @@ def bits_of(image: Image.Image, path: Path) -> int:
         with path.open("rb") as file:
             return png.bits(file)
     if image.format == "TIFF":
-        return int(max(getattr(image, "tag_v2", {}).get(258, (1,))))
+        return int(max(getattr(image, "tag_v2", {}).get(BITS, (1,))))
     return 8
 
 

@@ -81,6 +81,12 @@ def test_sixteen_bit_grey_is_scaled(tmp_path, ending):
     assert (got == got[..., :1]).all()
 
 
+def test_sixteen_bit_grey_whose_zero_is_white_is_no_negative(tmp_path):
+    values = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+    got = read_image(saved(values, tmp_path / "a.tif", tiffinfo={262: 0}))
+    assert got[0, :, 0].tolist() == [255, 254, 0]
+
+
 def test_cmyk_jpeg_has_the_colours_that_were_saved(tmp_path):
     image = Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK")
     got = read_image(saved(image, tmp_path / "a.jpg", quality=95))

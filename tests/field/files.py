@@ -33,31 +33,43 @@ def exif_data(*rows):
     return b"Exif\0\0" + directory(rows, 8, b"II*\0\x08\0\0\0")
 
 
-def directory(rows, start, before):
+def directory(rows, start, before, order="<", following=0):
     """Bytes with a directory of tags behind them; values of more than 4 bytes follow it."""
     sizes = {3: 2, 4: 4}
-    table, values = struct.pack("<H", len(rows)), b""
+    table, values = struct.pack(f"{order}H", len(rows)), b""
     place = start + 2 + 12 * len(rows) + 4
     for number, kind, value in sorted(rows):
         count = len(value) // sizes.get(kind, 1)
-        inline = value if len(value) <= 4 else struct.pack("<I", place + len(values))
+        inline = value if len(value) <= 4 else struct.pack(f"{order}I", place + len(values))
         values += value if len(value) > 4 else b""
-        table += struct.pack("<HHI", number, kind, count) + inline.ljust(4, b"\0")
-    return before + table + bytes(4) + values
+        table += struct.pack(f"{order}HHI", number, kind, count) + inline.ljust(4, b"\0")
+    return before + table + struct.pack(f"{order}I", following) + values
 
 
-def tiff_of(*rows):
-    """Writes a TIFF file with these tags, (number, type, value as bytes), beside its layout."""
+def tiff_of(*rows, samples=None, order="<", pages=()):
+    """Writes a TIFF file with these tags, (number, type, value as bytes), beside its layout.
+
+    Its samples are those of the picture or (H, W) or (H, W, C) others; a page is a tuple of tags.
+    """
+    array = np.array(photo()) if samples is None else samples
+    height, width, *channels = array.shape
+    count = channels[0] if channels else 1
+    data = array.astype(array.dtype.newbyteorder(order)).tobytes()
+    short = {256: width, 257: height, 259: 1, 262: 2 if count > 2 else 1, 277: count, 278: height}
+    layout = {number: (number, 3, struct.pack(f"{order}H", n)) for number, n in short.items()}
+    bits = [8 * array.itemsize] * count
+    layout[258] = (258, 3, struct.pack(f"{order}{count}H", *bits))
+    layout |= {n: (n, 4, struct.pack(f"{order}I", v)) for n, v in {273: 8, 279: len(data)}.items()}
 
     def write(path):
-        samples = np.array(photo()).tobytes()
-        short = {256: 64, 257: 64, 259: 1, 262: 2, 277: 3, 278: 64}
-        layout = [(number, 3, struct.pack("<H", value)) for number, value in short.items()]
-        layout += [(258, 3, struct.pack("<HHH", 8, 8, 8)), (273, 4, struct.pack("<I", 8))]
-        layout += [(279, 4, struct.pack("<I", len(samples)))]
-        start = 8 + len(samples)
-        before = b"II*\0" + struct.pack("<I", start) + samples
-        path.write_bytes(directory([*layout, *rows], start, before))
+        before, following = bytes(8) + data, 0
+        for page in reversed((rows, *pages)):
+            start = len(before)
+            tags = layout | {row[0]: row for row in page}
+            before = directory([*tags.values()], start, before, order, following)
+            following = start
+        mark = b"II*\0" if order == "<" else b"MM\0*"
+        path.write_bytes(mark + struct.pack(f"{order}I", following) + before[8:])
 
     return write
 

@@ -1,9 +1,10 @@
 """What is right of a result: each raises AssertionError where it is not."""
 
 import numpy as np
+from PIL import Image
 
 from aotgan.data import png
-from field.cases import SIDE, photo
+from field.cases import HOLE, SIDE, photo
 
 HALF = 0.0127  # dpi: half a pixel in a metre, to which PNG and BMP files say it
 
@@ -72,6 +73,18 @@ def changes(mask):
         before = np.array(photo())
         changed = (np.array(result.image) != before).any(-1)
         assert not changed[~mask].any() and changed[mask].mean() > 0.9
+
+    return right
+
+
+def keeps(array, notes=""):
+    """The result has the samples of an array, (H, W) or (H, W, C), outside the hole."""
+
+    def right(result):
+        told(notes)(result)
+        assert bool(notes) == bool(result.notes), result.notes
+        samples = np.array(Image.open(result.path))
+        assert samples.dtype == array.dtype and np.array_equal(samples[~HOLE], array[~HOLE])
 
     return right
 
