@@ -16,7 +16,7 @@ from PIL import Image
 
 from aotgan.apply.metadata import LeftOut, listed
 from aotgan.apply.reading import read_metadata
-from aotgan.data.decoding import bits_of
+from aotgan.data.decoding import bits_of, signed
 from aotgan.data.images import LUMINANCE, open_image
 from aotgan.data.orientation import orientation, upright
 from aotgan.data.tensors import is_tensor
@@ -206,12 +206,7 @@ def read_pictures(image: Any) -> tuple[list[Picture], Restore]:
 def _read_upright(path: Path) -> Image.Image:
     with open_image(path) as image:
         bits = bits_of(image, path)
-        if bits > 8 and not (bits == 16 and image.mode.startswith("I")):
-            raise InputError(
-                f"{path}: {'grey' if image.mode[0] in 'FI' else 'colour'} of {bits} bits a "
-                "channel, which would be written with another number of bits. Read it as an array "
-                "of floats in [0, 1] with another library and give that, or save it with 8 bits."
-            )
+        _check_kind(image, bits, path)
         try:
             shown = upright(image)
             if shown.mode in CONVERTED:
@@ -230,6 +225,20 @@ def _read_upright(path: Path) -> Image.Image:
     if metadata.beyond:
         warnings.warn(f"{path}: left out {listed(metadata.beyond)}.", LeftOut, stacklevel=4)
     return shown
+
+
+def _check_kind(image: Image.Image, bits: int, path: Path) -> None:
+    """Refuses a file whose samples could not be written back as they are."""
+    if signed(image):
+        kind, way = "numbers with a sign, so that it is not known which is black", " without a sign"
+    elif bits > 8 and not (bits == 16 and image.mode.startswith("I")):
+        kind, way = f"{bits} bits a channel, which would be written with another number of bits", ""
+    else:
+        return
+    raise InputError(
+        f"{path}: {'grey' if image.mode[0] in 'FIL' else 'colour'} of {kind}. Read it as an array "
+        f"of floats in [0, 1] with another library and give that, or save it with 8 bits{way}."
+    )
 
 
 def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:

@@ -32,6 +32,7 @@ FOREIGN = (
     (0, b"<svg", "an SVG drawing"),
     (0, b"\0\0\1\0", "an icon"),
     (0, b"PK\3\4", "an archive"),
+    (0, b"MM\0\x2b", "a big-endian BigTIFF file"),
     (4, b"ftypavif", "an AVIF picture"),
     (4, b"ftypavis", "an AVIF picture"),
     (4, b"ftyp", "a HEIC picture or a film"),
@@ -101,6 +102,12 @@ def bits_of(image: Image.Image, path: Path) -> int:
     if image.format == "TIFF":
         return int(max(getattr(image, "tag_v2", {}).get(BITS, (1,))))
     return 8
+
+
+def signed(image: Image.Image) -> bool:
+    """Whether a sample has 8 or 16 bits and a sign in the file, whatever it became in the image."""
+    tags = getattr(image, "tag_v2", {})
+    return 2 in tags.get(SAMPLE_FORMAT, ()) and max(tags.get(BITS, (1,))) <= 16
 
 
 def problem_of(path: Path, error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from aotgan.data.decoding import decoder_of, problem_of
+from aotgan.data.decoding import decoder_of, problem_of, signed
 from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
 
@@ -71,10 +71,12 @@ def read_image(path: str | Path, short_side: int | None = None) -> np.ndarray:
 
     Raises:
         InputError: names the file and what is wrong with it (missing, foreign format, truncated,
-            corrupt, too large, floating-point samples).
+            corrupt, too large, samples that are floating-point or have a sign).
     """
     with open_image(path) as image:
         try:
+            if signed(image):
+                raise InputError("its samples have a sign, so that it is not known which is black")
             if short_side is not None:
                 image.draft(None, (short_side, short_side))
             return np.array(_to_rgb(upright(image)))  # (H, W, 3)

@@ -100,6 +100,14 @@ def test_samples_of_unknown_range_are_refused(tmp_path, mode):
         read_image(path)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_samples_with_a_sign_are_refused(tmp_path, bits):
+    grey = Image.new("L" if bits == 8 else "I;16", (4, 4), 200)
+    path = saved(grey, tmp_path / "a.tif", tiffinfo={339: 2})
+    with pytest.raises(InputError, match=r"a\.tif.*samples have a sign"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(photo, tmp_path, orientation):
     exif = Image.Exif()

@@ -7,7 +7,7 @@ import pytest
 
 from field.cases import HOLE, Case, fill, network, photo
 from field.files import tiff_of
-from field.right import changes, keeps
+from field.right import changes, keeps, refused
 
 GREY = np.array(photo("I;16"))  # (H, W) uint16
 
@@ -38,6 +38,18 @@ def with_mask(order):
     return write
 
 
+def with_sign(kind, **options):
+    """Writes a grey TIFF file of whole numbers with a sign."""
+    samples = (GREY.astype(np.int32) - 32768).astype(kind)
+    return tiff_of((339, 3, short(2, **options)), samples=samples, **options)
+
+
+def reversed_bigtiff(path):
+    """Writes the beginning of a BigTIFF file that has the highest byte of a number first."""
+    path.write_bytes(b"MM\0+\0\x08\0\0" + bytes(7) + b"\x10" + bytes(16))
+
+
+ADVICE = "misleading advice"
 NEGATIVE = "taken for its negative"
 
 CASES = [
@@ -54,6 +66,17 @@ CASES = [
         "o.tif",
         keeps(65535 - np.rot90(GREY, -1)),
     ),
+    *(
+        Case(
+            ADVICE,
+            "s.tif",
+            make,
+            "o.tif",
+            refused("s.tif: grey of numbers with a sign", "without a sign."),
+        )
+        for make in (with_sign("i1"), with_sign("i2"), with_sign("i2", order=">"))
+    ),
+    Case(ADVICE, "s.tif", reversed_bigtiff, "o.tif", refused("it is a big-endian BigTIFF file")),
     *(Case(NEGATIVE, "s.png", with_mask(order), "o.png", changes(HOLE)) for order in "<>"),
 ]
 
