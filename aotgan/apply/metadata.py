@@ -121,6 +121,7 @@ class Metadata:
         kind: of a PNG file, the bytes of bit depth and colour type.
         segments: of a JPEG file, marker and data, what no other attribute holds.
         tags: of a TIFF file, but for those that say how its samples lie.
+        layout: of a TIFF file, the tags that say how its samples lie.
         compression: of a TIFF file, as Pillow calls it.
         pages: of a TIFF file, after the first.
         frames: number of pictures of an animation, at least 1.
@@ -138,6 +139,7 @@ class Metadata:
     kind: bytes = b""
     segments: list[tuple[int, bytes]] = field(default_factory=list)
     tags: Tags = field(default_factory=dict)
+    layout: Tags = field(default_factory=dict)
     compression: str = ""
     pages: list[Page] = field(default_factory=list)
     frames: int = 1

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO
 
@@ -46,6 +47,7 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
         read = tags.read(first)
         kept = [page for offset in further if (page := _page(tags, offset))]
     own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
+    metadata.layout = {tag: entry for tag, entry in read.items() if tag in LAYOUT_TAGS}
     # the new picture is upright, and Photoshop's layers show the old one
     for tag in (ORIENTATION, LAYERS):
         own.pop(tag, None)
@@ -64,8 +66,13 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     if len(kept) < len(further):
         missing = counted(len(further) - len(kept), "further page")
         metadata.lost.append(f"{missing} of a kind that is not copied")
-    if EXTRA_SAMPLES in read and 0 in read[EXTRA_SAMPLES].numbers:
+    if 0 in _extra(read):
         metadata.lost.append("a channel whose meaning is not said")
+
+
+def _extra(tags: Tags) -> tuple[float, ...]:
+    """What channels beyond the colours are: 0 nobody knows, 1 and 2 transparency."""
+    return tags[EXTRA_SAMPLES].numbers if EXTRA_SAMPLES in tags else ()
 
 
 def _lost(rows: Iterable[Row]) -> list[str]:
@@ -108,10 +115,15 @@ def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list
         file: to be written to.
         metadata: what goes with it.
     """
+    associated = picture.mode in ("LA", "RGBA") and _extra(metadata.layout)[:1] == (1,)
+    if associated:
+        picture = _multiplied(picture)
     buffer, changed = _compressed(picture, metadata.compression)
     with buffer.getbuffer() as data:
         made = TagFile(data)
         layout = {tag: entry for tag, entry in made.read(made.first).items() if tag in LAYOUT_TAGS}
+        if associated:
+            layout[EXTRA_SAMPLES] = Tag(3, b"\1\0")
         blocks = _blocks(layout)
         # the address of the first page is put in when that page is there
         file.write(b"II*\0" + bytes(4))
@@ -126,6 +138,13 @@ def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list
                 link = _write_page(file, link, page, pages)
         changed.append("The further pages stay as they were.")
     return changed
+
+
+def _multiplied(picture: Image.Image) -> Image.Image:
+    """Colours by transparency: rounded up, as Pillow rounds down where it divides them."""
+    samples = np.array(picture, np.uint16)  # (H, W, C)
+    samples[..., :-1] = (samples[..., :-1] * samples[..., -1:] + 254) // 255
+    return Image.fromarray(samples.astype(np.uint8))
 
 
 def _blocks(layout: Tags) -> dict[int, list[tuple[int, int]]]:

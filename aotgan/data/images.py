@@ -100,6 +100,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _from_16_bit(image).convert("RGB")
     if image.mode == "F":
         raise InputError("its samples are floating-point, whose range is unknown")
+    if image.mode == "La":  # whose colours are multiplied, and which becomes nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))

@@ -23,6 +23,7 @@ from aotgan.data.images import (
     to_tensor,
     to_uint8,
 )
+from aotgan.data.tags import TagFile
 from aotgan.errors import InputError
 
 H, W = 7, 11
@@ -64,6 +65,15 @@ def test_transparency_is_composited_over_white(photo, tmp_path, mode):
     got = read_image(saved(image, tmp_path / "a.png"))
     assert (got[:, 5:] == 255).all()
     assert np.array_equal(got[:, :5], np.array(image.convert("RGB"))[:, :5])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_colours_that_are_multiplied_by_the_transparency_are_read(tmp_path, mode):
+    image = Image.new(mode, (4, 4), (50,) * (len(mode) - 1) + (100,))
+    path = saved(image, tmp_path / "a.tif")
+    path.write_bytes(TagFile(path.read_bytes()).with_numbers({338: 1}))
+    got = read_image(path)
+    assert np.abs(got.astype(int) - (50 + 155)).max() <= 1
 
 
 def test_transparent_palette_is_composited_over_white(tmp_path):

@@ -1,13 +1,16 @@
 """What people's TIFF files do to `aotgan inpaint`: a table of cases, by kind of trouble."""
 
+import io
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from field.cases import HOLE, Case, fill, network, photo
+from aotgan.data.tags import TagFile
+from field.cases import HOLE, SIDE, Case, fill, network, photo
 from field.files import tiff_of
-from field.right import changes, keeps, refused
+from field.right import changes, filled, keeps, refused
 
 GREY = np.array(photo("I;16"))  # (H, W) uint16
 
@@ -49,7 +52,32 @@ def reversed_bigtiff(path):
     path.write_bytes(b"MM\0+\0\x08\0\0" + bytes(7) + b"\x10" + bytes(16))
 
 
+def associated(channels):
+    """Samples of colours that are multiplied by the transparency, which is the last channel."""
+    rng = np.random.default_rng(3)
+    alpha = rng.integers(0, 256, (SIDE, SIDE, 1))
+    colours = rng.integers(0, alpha + 1, (SIDE, SIDE, channels - 1))
+    return np.concatenate([colours, alpha], axis=2).astype(np.uint8)
+
+
+def keeps_associated(samples):
+    """The result says that colours are multiplied, and has these samples outside the hole."""
+
+    def right(result):
+        filled(result)
+        data = result.path.read_bytes()
+        file = TagFile(data)
+        assert file.read(file.first)[338].numbers == (1,)
+        # so that Pillow does not divide them
+        plain = Image.open(io.BytesIO(file.with_numbers({338: 2})))
+        assert np.array_equal(np.array(plain)[~HOLE], samples[~HOLE])
+        assert (np.array(plain)[HOLE][:, -1] == 255).all()
+
+    return right
+
+
 ADVICE = "misleading advice"
+CHANGES = "changes known pixels"
 NEGATIVE = "taken for its negative"
 
 CASES = [
@@ -77,6 +105,16 @@ CASES = [
         for make in (with_sign("i1"), with_sign("i2"), with_sign("i2", order=">"))
     ),
     Case(ADVICE, "s.tif", reversed_bigtiff, "o.tif", refused("it is a big-endian BigTIFF file")),
+    *(
+        Case(
+            CHANGES,
+            "s.tif",
+            tiff_of((338, 3, short(1)), samples=associated(channels)),
+            "o.tif",
+            keeps_associated(associated(channels)),
+        )
+        for channels in (2, 4)
+    ),
     *(Case(NEGATIVE, "s.png", with_mask(order), "o.png", changes(HOLE)) for order in "<>"),
 ]
 
