@@ -104,6 +104,11 @@ class Page:
     tags: Tags
     blocks: Mapping[int, list[tuple[int, int]]]
 
+    @property
+    def size(self) -> int:
+        """Of its data in bytes."""
+        return sum(size for places in self.blocks.values() for _, size in places)
+
 
 @dataclass
 class Metadata:
@@ -163,8 +168,13 @@ class Metadata:
 
 def damaged(what: str, tags: Iterable[int]) -> list[str]:
     """Returns what to say of broken tags: nothing where there are none."""
+    return named(f"what is broken of {what}", tags)
+
+
+def named(what: str, tags: Iterable[int]) -> list[str]:
+    """Returns what to say of some tags, by their names: nothing where there are none."""
     names = [ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in dict.fromkeys(tags)]
-    return [f"what is broken of {what} ({', '.join(names)})"] if names else []
+    return [f"{what} ({', '.join(names)})"] if names else []
 
 
 def counted(count: int, what: str) -> str:

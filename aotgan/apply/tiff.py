@@ -6,7 +6,9 @@ A library writes few types of tags beside compressed samples, and fails at the o
 import io
 import mmap
 import struct
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import accumulate
 from typing import BinaryIO
 
 import numpy as np
@@ -22,13 +24,17 @@ from aotgan.apply.metadata import (
     damaged,
     density_of,
     density_tags,
+    named,
 )
 from aotgan.data.decoding import LAYOUT_TAGS
-from aotgan.data.tags import ORIENTATION, BrokenTags, Row, Tag, TagFile, Tags, packed, whole
+from aotgan.data.tags import LIMITS, ORIENTATION, BrokenTags, Tag, TagFile, Tags, packed, whole
 
 PROFILE, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of their own for them
+SMALLER = 330
 LAYERS = 37724  # Photoshop's, which show the picture as it was
+LOST = {SMALLER: "the smaller pictures beside it", LAYERS: "Photoshop's layers"}
+MOST_BYTES = 3 << 30  # of further pages: addresses of 32 bits are to reach the end
 BITS, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES = 258, 259, 270, 338
 # entries that are addresses of data -> those that say how long these are
 ADDRESSES = {273: 279, 324: 325, 513: 514}
@@ -43,9 +49,9 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         tags = TagFile(data)
         first, *further = tags.chain()
-        metadata.lost += _lost(tags.rows(first)) + damaged("tags", tags.broken(first))
-        read = tags.read(first)
-        kept = [page for offset in further if (page := _page(tags, offset))]
+        read = _fitting(tags, first, "tags", metadata.lost)
+        pages = [page for offset in further if (page := _page(tags, offset, metadata.lost))]
+    metadata.lost += [name for tag, name in LOST.items() if tag in read]
     own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
     metadata.layout = {tag: entry for tag, entry in read.items() if tag in LAYOUT_TAGS}
     # the new picture is upright, and Photoshop's layers show the old one
@@ -62,10 +68,10 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     metadata.density = density_of(own)
     numbers = read[COMPRESSION].numbers if COMPRESSION in read else (1,)
     metadata.compression = COMPRESSION_INFO.get(int(numbers[0]), "")
-    metadata.pages = kept
-    if len(kept) < len(further):
-        missing = counted(len(further) - len(kept), "further page")
-        metadata.lost.append(f"{missing} of a kind that is not copied")
+    sizes = accumulate(page.size for page in pages)
+    metadata.pages = [page for page, end in zip(pages, sizes, strict=True) if end <= MOST_BYTES]
+    if missing := len(further) - len(metadata.pages):
+        metadata.lost.append(f"{counted(missing, 'further page')} of a kind that is not copied")
     if 0 in _extra(read):
         metadata.lost.append("a channel whose meaning is not said")
 
@@ -75,14 +81,32 @@ def _extra(tags: Tags) -> tuple[float, ...]:
     return tags[EXTRA_SAMPLES].numbers if EXTRA_SAMPLES in tags else ()
 
 
-def _lost(rows: Iterable[Row]) -> list[str]:
-    """What of the first page can be kept nowhere."""
-    names = {330: "the smaller pictures beside it", LAYERS: "Photoshop's layers"}
-    return [names[row.tag] for row in rows if row.tag in names]
+def _fitting(tags: TagFile, offset: int, what: str, lost: list[str]) -> Tags:
+    """A page's tags that can be copied; the others are added to what is lost."""
+    kept, long = _narrow(tags.read(offset))
+    lost += damaged(what, tags.broken(offset))
+    lost += named(f"{what} of more than 32 bits", (tag for tag in long if tag not in ADDRESSES))
+    return kept
 
 
-def _page(tags: TagFile, offset: int) -> Page | None:
-    """A further page, as far as its data can be copied."""
+def _narrow(tags: Mapping[int, Tag]) -> tuple[Tags, list[int]]:
+    """The tags whose numbers are no longer than a TIFF file's, and which others there are."""
+    kept, long = Tags(), list[int]()
+    for number, tag in tags.items():
+        limit = LIMITS.get(tag.kind, 0)
+        if tag.inside is not None:
+            inside, further = _narrow(tag.inside)
+            kept[number] = replace(tag, inside=inside)
+            long += further
+        elif limit and not all(-limit <= value < limit for value in tag.numbers):
+            long.append(number)
+        else:
+            kept[number] = tag
+    return kept, long
+
+
+def _page(tags: TagFile, offset: int, lost: list[str]) -> Page | None:
+    """A further page, as far as its data can be copied; what it has more is added to `lost`."""
     try:
         read = tags.read(offset)
     except BrokenTags:
@@ -99,7 +123,9 @@ def _page(tags: TagFile, offset: int) -> Page | None:
     ends = [start + size for places in blocks.values() for start, size in places]
     if not ends or max(ends) > len(tags.buffer):
         return None
-    return Page({tag: entry for tag, entry in read.items() if tag != 330}, blocks)
+    kept = _fitting(tags, offset, "a further page's tags", lost)
+    lost += ["the smaller pictures beside a further page"] if kept.pop(SMALLER, None) else []
+    return Page({tag: entry for tag, entry in kept.items() if tag not in ADDRESSES}, blocks)
 
 
 def _resource(iptc: bytes) -> bytes:

@@ -19,6 +19,7 @@ INSIDE = {None: (EXIF, GPS), EXIF: (INTEROP,)}  # and where they are
 TYPES = {1: ("B", 1), 2: ("B", 1), 3: ("H", 1), 4: ("I", 1), 5: ("I", 2), 6: ("b", 1), 7: ("B", 1)}
 TYPES |= {8: ("h", 1), 9: ("i", 1), 10: ("i", 2), 11: ("f", 1), 12: ("d", 1), 13: ("I", 1)}
 TYPES |= {16: ("Q", 1), 17: ("q", 1), 18: ("Q", 1), 129: ("B", 1)}
+LIMITS = {16: 1 << 32, 17: 1 << 31, 18: 1 << 32}  # BigTIFF's own, of their numbers elsewhere
 TEXTS = {1, 2, 7, 129}
 WHOLE = {1, 3, 4, 6, 8, 9, 13, 16, 17, 18}
 MOST_DIRECTORIES = 10_000  # of a chain; more are a loop or an attack
@@ -247,7 +248,8 @@ class TagFile:
         size = struct.calcsize(f"<{code}") * numbers * count
         if size > struct.calcsize(f"<{self.address}"):
             start = self._number(self.address, start)
-        sound = kind in TYPES and start + size <= len(self.buffer) and fits(tag, kind, group)
+        known = kind in TYPES and (self.big or kind not in LIMITS)
+        sound = known and start + size <= len(self.buffer) and fits(tag, kind, group)
         return Row(position, tag, kind, start, size, sound)
 
     def _data(self, row: Row) -> bytes:
@@ -295,7 +297,7 @@ def packed(tags: Mapping[int, Tag], start: int, following: int = 0) -> bytes:
         if tag.inside is not None:
             data = struct.pack("<I", place + len(values))
             values += packed(tag.inside, place + len(values))
-        elif kind in (16, 17, 18):  # BigTIFF's own
+        elif kind in LIMITS:
             kind = 9 if kind == 17 else 4
             data = struct.pack(f"<{len(data) // 8}{TYPES[kind][0]}", *map(int, tag.numbers))
         code, numbers = TYPES[kind]

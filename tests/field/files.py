@@ -33,23 +33,26 @@ def exif_data(*rows):
     return b"Exif\0\0" + directory(rows, 8, b"II*\0\x08\0\0\0")
 
 
-def directory(rows, start, before, order="<", following=0):
-    """Bytes with a directory of tags behind them; values of more than 4 bytes follow it."""
-    sizes = {3: 2, 4: 4}
-    table, values = struct.pack(f"{order}H", len(rows)), b""
-    place = start + 2 + 12 * len(rows) + 4
+def directory(rows, start, before, order="<", following=0, big=False):
+    """Bytes with a directory of tags behind them; longer values follow it."""
+    sizes = {3: 2, 4: 4, 16: 8}
+    head, address, room = ("Q", "Q", 8) if big else ("H", "I", 4)
+    table, values = struct.pack(order + head, len(rows)), b""
+    place = start + len(table) + (4 + 2 * room) * len(rows) + room
     for number, kind, value in sorted(rows):
         count = len(value) // sizes.get(kind, 1)
-        inline = value if len(value) <= 4 else struct.pack(f"{order}I", place + len(values))
-        values += value if len(value) > 4 else b""
-        table += struct.pack(f"{order}HHI", number, kind, count) + inline.ljust(4, b"\0")
-    return before + table + struct.pack(f"{order}I", following) + values
+        far = struct.pack(order + address, place + len(values))
+        table += struct.pack(f"{order}HH{address}", number, kind, count)
+        table += value.ljust(room, b"\0") if len(value) <= room else far
+        values += value if len(value) > room else b""
+    return before + table + struct.pack(order + address, following) + values
 
 
-def tiff_of(*rows, samples=None, order="<", pages=()):
+def tiff_of(*rows, samples=None, order="<", pages=(), inside=(), big=False):
     """Writes a TIFF file with these tags, (number, type, value as bytes), beside its layout.
 
-    Its samples are those of the picture or (H, W) or (H, W, C) others; a page is a tuple of tags.
+    Its samples are those of the picture or others, (H, W) or (H, W, C). A further page is some
+    tags, and so are the EXIF data inside the first.
     """
     array = np.array(photo()) if samples is None else samples
     height, width, *channels = array.shape
@@ -59,17 +62,22 @@ def tiff_of(*rows, samples=None, order="<", pages=()):
     layout = {number: (number, 3, struct.pack(f"{order}H", n)) for number, n in short.items()}
     bits = [8 * array.itemsize] * count
     layout[258] = (258, 3, struct.pack(f"{order}{count}H", *bits))
-    layout |= {n: (n, 4, struct.pack(f"{order}I", v)) for n, v in {273: 8, 279: len(data)}.items()}
+    layout |= {n: (n, 4, struct.pack(f"{order}I", v)) for n, v in {273: 16, 279: len(data)}.items()}
 
     def write(path):
-        before, following = bytes(8) + data, 0
-        for page in reversed((rows, *pages)):
+        before, following, first = bytes(16) + data, 0, rows
+        if inside:
+            first = (*rows, (34665, 4, struct.pack(f"{order}I", len(before))))
+            before = directory(inside, len(before), before, order, 0, big)
+        for page in reversed((first, *pages)):
             start = len(before)
             tags = layout | {row[0]: row for row in page}
-            before = directory([*tags.values()], start, before, order, following)
+            before = directory([*tags.values()], start, before, order, following, big)
             following = start
-        mark = b"II*\0" if order == "<" else b"MM\0*"
-        path.write_bytes(mark + struct.pack(f"{order}I", following) + before[8:])
+        version = struct.pack(f"{order}HHHQ", 43, 8, 0, following) if big else b""
+        version = version or struct.pack(f"{order}HI", 42, following)
+        head = (b"II" if order == "<" else b"MM") + version
+        path.write_bytes(head + before[len(head) :])
 
     return write
 

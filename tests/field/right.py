@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from aotgan.data import png
+from aotgan.data.tags import TagFile
 from field.cases import HOLE, SIDE, photo
 
 HALF = 0.0127  # dpi: half a pixel in a metre, to which PNG and BMP files say it
@@ -118,6 +119,19 @@ def without_tags(*numbers):
 
     def right(result):
         assert not set(result.image.tag_v2) & set(numbers)
+
+    return right
+
+
+def says_tags(said, notes=""):
+    """The result is a TIFF file that has these numbers in its tags; None for no tag."""
+
+    def right(result):
+        told(notes)(result)
+        assert bool(notes) == bool(result.notes), result.notes
+        file = TagFile(result.path.read_bytes())
+        tags = file.read(file.first)
+        assert {tag: tags[tag].numbers if tag in tags else None for tag in said} == said
 
     return right
 

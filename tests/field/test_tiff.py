@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aotgan.apply import tiff
 from aotgan.data.tags import TagFile
 from field.cases import HOLE, SIDE, Case, fill, network, photo
 from field.files import tiff_of
-from field.right import changes, filled, keeps, refused
+from field.right import changes, filled, keeps, refused, says_tags, told
 
 GREY = np.array(photo("I;16"))  # (H, W) uint16
 
@@ -76,6 +77,9 @@ def keeps_associated(samples):
     return right
 
 
+LONG = ((65001, 16, struct.pack("<Q", 1 << 40)), (65000, 16, struct.pack("<Q", 5)))
+STOPS = "stops at what does not matter"
+LOSES = "loses what it should keep"
 ADVICE = "misleading advice"
 CHANGES = "changes known pixels"
 NEGATIVE = "taken for its negative"
@@ -104,6 +108,30 @@ CASES = [
         )
         for make in (with_sign("i1"), with_sign("i2"), with_sign("i2", order=">"))
     ),
+    *(
+        Case(
+            STOPS,
+            "s.tif",
+            tiff_of(*rows, **more, big=True),
+            out,
+            told(f"Left out: {note} (0xfde9)."),
+        )
+        for rows, more, note in (
+            (LONG, {}, "tags of more than 32 bits"),
+            ((), {"inside": LONG}, "tags of more than 32 bits"),
+            ((), {"pages": (LONG,)}, "a further page's tags of more than 32 bits"),
+        )
+        for out in ("o.tif", "o.png")
+    ),
+    Case(STOPS, "s.tif", tiff_of(LONG[1], big=True), "o.tif", says_tags({65000: (5,)})),
+    Case(STOPS, "s.tif", tiff_of(*LONG), "o.tif", told("what is broken of tags (0xfde8, 0xfde9).")),
+    Case(
+        LOSES,
+        "s.tif",
+        tiff_of(pages=(((330, 4, struct.pack("<I", 16)),),)),
+        "o.tif",
+        told("the smaller pictures beside a further page"),
+    ),
     Case(ADVICE, "s.tif", reversed_bigtiff, "o.tif", refused("it is a big-endian BigTIFF file")),
     *(
         Case(
@@ -128,3 +156,11 @@ def weights(tmp_path_factory):
 def test_a_tiff_file_from_the_field(tmp_path, weights, case):
     case.make(tmp_path / case.source)
     case.right(fill(tmp_path, case.source, case.out, case.hole, weights))
+
+
+def test_pages_that_addresses_of_32_bits_do_not_reach_are_told(tmp_path, weights, monkeypatch):
+    monkeypatch.setattr(tiff, "MOST_BYTES", 2 * SIDE * SIDE * 3)
+    tiff_of(pages=((), (), ()))(tmp_path / "s.tif")
+    result = fill(tmp_path, "s.tif", "o.tif", weights=weights)
+    told("1 further page of a kind that is not copied")(result)
+    assert result.image.n_frames == 3
