@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aotgan.apply.metadata import PREVIEW, Metadata, damaged, density, exif_density
-from aotgan.apply.tiff import ELSEWHERE, read_tiff
+from aotgan.apply.tiff import ELSEWHERE, PAGE_TAGS, read_tiff
 from aotgan.data import png
 from aotgan.data.images import open_image
 from aotgan.data.orientation import SIDEWAYS, orientation, upright_exif, upright_xmp
@@ -228,7 +228,8 @@ def _read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     read_tiff(file, metadata)
     metadata.photoshop = _without_small_pictures(metadata.photoshop, metadata.lost)
     # what has no place of its own in other formats is EXIF data there
-    own = {tag: entry for tag, entry in metadata.tags.items() if tag not in ELSEWHERE}
+    unfit = ELSEWHERE | PAGE_TAGS
+    own = {tag: entry for tag, entry in metadata.tags.items() if tag not in unfit}
     metadata.exif = exif_of(own) if own else b""
 
 

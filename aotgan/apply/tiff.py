@@ -34,6 +34,10 @@ ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of thei
 SMALLER = 330
 LAYERS = 37724  # Photoshop's, which show the picture as it was
 LOST = {SMALLER: "the smaller pictures beside it", LAYERS: "Photoshop's layers"}
+LOST |= dict.fromkeys(
+    (280, 281, 340, 341), "the least and greatest sample, which may be others now"
+)
+PAGE_TAGS = {254, 255, 297}  # which of the pages it is, and of what kind
 MOST_BYTES = 3 << 30  # of further pages: addresses of 32 bits are to reach the end
 BITS, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES = 258, 259, 270, 338
 # entries that are addresses of data -> those that say how long these are
@@ -184,7 +188,9 @@ def _tags_of(metadata: Metadata) -> Tags:
     if not tags:
         if metadata.exif:
             exif = TagFile(metadata.exif)
-            tags = {t: e for t, e in exif.read(exif.first).items() if t not in LAYOUT_TAGS}
+            tags = {
+                t: e for t, e in exif.read(exif.first).items() if t not in LAYOUT_TAGS | PAGE_TAGS
+            }
         if metadata.density:
             tags |= density_tags(metadata.density)
         parts = {PROFILE: metadata.profile, XMP: metadata.xmp, PHOTOSHOP: metadata.photoshop}

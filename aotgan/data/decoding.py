@@ -14,8 +14,8 @@ from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # decoders that hostile bytes may reach
 NAMES = "PNG, JPEG, WebP, BMP or TIFF"
 # Where a TIFF file says how its samples lie; a new file has its own.
-LAYOUT_TAGS = {*range(254, 267), 273, *range(277, 281), 284, 288, 289, 292, 293, 297, 317, 320}
-LAYOUT_TAGS |= {*range(322, 326), 330, 338, 339, 347, *range(512, 522), *range(529, 533)}
+LAYOUT_TAGS = {*range(256, 267), 273, *range(277, 282), 284, 288, 289, 292, 293, 317, 320, 330}
+LAYOUT_TAGS |= {*range(322, 326), *range(338, 342), 347, *range(512, 522), *range(529, 533)}
 BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 REVERSED = bytes(range(255, -1, -1))
 # what files of other kinds begin with: place, bytes, name

@@ -11,7 +11,7 @@ from aotgan.apply import tiff
 from aotgan.data.tags import TagFile
 from field.cases import HOLE, SIDE, Case, fill, network, photo
 from field.files import tiff_of
-from field.right import changes, filled, keeps, refused, says_tags, told
+from field.right import changes, filled, keeps, refused, says_tags, told, without_chunks
 
 GREY = np.array(photo("I;16"))  # (H, W) uint16
 
@@ -78,6 +78,7 @@ def keeps_associated(samples):
 
 
 LONG = ((65001, 16, struct.pack("<Q", 1 << 40)), (65000, 16, struct.pack("<Q", 5)))
+OF_PAGES = ((254, 4, struct.pack("<I", 2)), (297, 3, short(1, 3)))
 STOPS = "stops at what does not matter"
 LOSES = "loses what it should keep"
 ADVICE = "misleading advice"
@@ -131,6 +132,13 @@ CASES = [
         tiff_of(pages=(((330, 4, struct.pack("<I", 16)),),)),
         "o.tif",
         told("the smaller pictures beside a further page"),
+    ),
+    Case(LOSES, "s.tif", tiff_of(*OF_PAGES), "o.tif", says_tags({254: (2,), 297: (1, 3)})),
+    Case(LOSES, "s.tif", tiff_of(*OF_PAGES), "o.png", without_chunks(b"eXIf")),
+    *(
+        Case(LOSES, "s.tif", tiff_of(row), "o.tif", says_tags({row[0]: None}, "greatest sample"))
+        for number in (280, 281, 340, 341)
+        for row in ((number, 3, short(7, 7, 7)),)
     ),
     Case(ADVICE, "s.tif", reversed_bigtiff, "o.tif", refused("it is a big-endian BigTIFF file")),
     *(
