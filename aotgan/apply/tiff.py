@@ -39,7 +39,7 @@ LOST |= dict.fromkeys(
 )
 PAGE_TAGS = {254, 255, 297}  # which of the pages it is, and of what kind
 MOST_BYTES = 3 << 30  # of further pages: addresses of 32 bits are to reach the end
-BITS, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES = 258, 259, 270, 338
+BITS, COMPRESSION, DESCRIPTION, COLOURS, EXTRA_SAMPLES = 258, 259, 270, 320, 338
 # entries that are addresses of data -> those that say how long these are
 ADDRESSES = {273: 279, 324: 325, 513: 514}
 OLD_JPEG = 6  # has further addresses
@@ -151,9 +151,7 @@ def write_tiff(picture: Image.Image, file: BinaryIO, metadata: Metadata) -> list
     buffer, changed = _compressed(picture, metadata.compression)
     with buffer.getbuffer() as data:
         made = TagFile(data)
-        layout = {tag: entry for tag, entry in made.read(made.first).items() if tag in LAYOUT_TAGS}
-        if associated:
-            layout[EXTRA_SAMPLES] = Tag(3, b"\1\0")
+        layout = _layout(made.read(made.first), metadata.layout, associated)
         blocks = _blocks(layout)
         # the address of the first page is put in when that page is there
         file.write(b"II*\0" + bytes(4))
@@ -175,6 +173,27 @@ def _multiplied(picture: Image.Image) -> Image.Image:
     samples = np.array(picture, np.uint16)  # (H, W, C)
     samples[..., :-1] = (samples[..., :-1] * samples[..., -1:] + 254) // 255
     return Image.fromarray(samples.astype(np.uint8))
+
+
+def _layout(made: Tags, said: Tags, associated: bool) -> Tags:
+    """How the samples of a new file lie, where the old one says it better than Pillow."""
+    layout = {tag: entry for tag, entry in made.items() if tag in LAYOUT_TAGS}
+    if associated:
+        layout[EXTRA_SAMPLES] = Tag(3, b"\1\0")
+    if COLOURS in layout:
+        layout[COLOURS] = _colours(layout[COLOURS], said.get(COLOURS))
+    return layout
+
+
+def _colours(made: Tag, said: Tag | None) -> Tag:
+    """A palette for indices of 8 bits: of the old file, whose indices had as many or fewer."""
+    old = said.data if said and said.kind == 3 else b""
+    size = len(old) // 3  # red, green and blue in turn
+    if 0 < size <= 512:
+        parts = [old[part * size : (part + 1) * size].ljust(512, b"\0") for part in range(3)]
+        return Tag(3, b"".join(parts))
+    # white of 16 bits is 65535, which Pillow writes as 65280
+    return Tag(3, struct.pack("<768H", *(int(number) // 256 * 257 for number in made.numbers)))
 
 
 def _blocks(layout: Tags) -> dict[int, list[tuple[int, int]]]:

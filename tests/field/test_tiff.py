@@ -53,6 +53,28 @@ def reversed_bigtiff(path):
     path.write_bytes(b"MM\0+\0\x08\0\0" + bytes(7) + b"\x10" + bytes(16))
 
 
+def palette(colours):
+    """Writes a TIFF file with a palette of 16 or 256 colours of 16 bits, (3, N)."""
+    count = colours.shape[1]
+    samples = np.array(photo("L"))
+    if count == 16:  # two to a byte
+        samples = samples[:, :32]
+    more = (256, 3, short(SIDE)), (258, 3, short(4 if count == 16 else 8)), (262, 3, short(3))
+    return tiff_of(*more, (320, 3, short(*colours.ravel())), samples=samples)
+
+
+def padded(colours):
+    """The first 16 colours of a palette, (3, N), as one of 256 has them."""
+    return (*np.pad(colours[:, :16], ((0, 0), (0, 240))).ravel(),)
+
+
+def white_of_palette(path):
+    """Writes a PNG file with a palette whose colours are all the same."""
+    image = photo("L").convert("P")
+    image.putpalette((255, 1, 0) * 256)
+    image.save(path)
+
+
 def associated(channels):
     """Samples of colours that are multiplied by the transparency, which is the last channel."""
     rng = np.random.default_rng(3)
@@ -79,6 +101,7 @@ def keeps_associated(samples):
 
 LONG = ((65001, 16, struct.pack("<Q", 1 << 40)), (65000, 16, struct.pack("<Q", 5)))
 OF_PAGES = ((254, 4, struct.pack("<I", 2)), (297, 3, short(1, 3)))
+COLOURS = np.random.default_rng(4).integers(0, 65536, (3, 256))
 STOPS = "stops at what does not matter"
 LOSES = "loses what it should keep"
 ADVICE = "misleading advice"
@@ -139,6 +162,15 @@ CASES = [
         Case(LOSES, "s.tif", tiff_of(row), "o.tif", says_tags({row[0]: None}, "greatest sample"))
         for number in (280, 281, 340, 341)
         for row in ((number, 3, short(7, 7, 7)),)
+    ),
+    Case(LOSES, "s.tif", palette(COLOURS), "o.tif", says_tags({320: (*COLOURS.ravel(),)})),
+    Case(LOSES, "s.tif", palette(COLOURS[:, :16]), "o.tif", says_tags({320: padded(COLOURS)})),
+    Case(
+        CHANGES,
+        "s.png",
+        white_of_palette,
+        "o.tif",
+        says_tags({320: (65535,) * 256 + (257,) * 256 + (0,) * 256}),
     ),
     Case(ADVICE, "s.tif", reversed_bigtiff, "o.tif", refused("it is a big-endian BigTIFF file")),
     *(
