@@ -31,7 +31,7 @@ STRIPE = 256  # rows that are converted at a time
 CHUNK = 1 << 20  # bytes of a file that go in one message
 MOST_BYTES = 256 << 20  # of an uploaded file
 MOST_PAST = 5  # states of a photograph that undo can bring back; each may be a large image
-OPTION = re.compile(r'give hole="\w+" \(--hole \w+\)\.')  # how messages say to invert a mask
+OPTION = re.compile(r'give hole="\w+" \(--hole \w+ --overwrite\)\.')  # how messages say to invert
 OPTIONS = re.compile(r'; or give hole="painted".* if the rest is\.')  # and to read a layer
 
 

@@ -233,49 +233,66 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     """Returns a mask's samples (H, W) as bool: those of half white or more.
 
     Raises:
-        InputError: no samples, or values that are neither 0/1 nor 0/255 nor 0/65535.
+        InputError: no samples, values that are neither 0/1 nor 0/255 nor 0/65535, or two greys of
+            which none is nearer to black.
     """
     if values.dtype == bool:
         return values.copy()
     if values.size == 0 or not np.isfinite(values).all() or values.min() < 0:
         raise InputError(f"{name}: empty array, negative or non-finite values; expected 0 and 1.")
-    top = float(values.max())
+    low, top = float(values.min()), float(values.max())
     whole = values.dtype.kind in "ui" or bool((values == np.rint(values)).all())
-    if top <= 1:
-        return values >= 0.5
-    for white in (255, 65535):
-        if whole and white / 2 <= top <= white:
-            return values >= white / 2
-    raise InputError(
-        f"{name}: values reach {top:g}, which is neither 0/1 nor 0/255. Save the mask as a black "
-        "and white image, white = hole."
-    )
+    fitting = (255, 65535) if whole else ()
+    white = 1 if top <= 1 else next((n for n in fitting if n / 2 <= top <= n), None)
+    if white is None:
+        raise InputError(
+            f"{name}: values reach {top:g}, which is neither 0/1 nor 0/255. Save the mask as a "
+            "black and white image, white = hole."
+        )
+    # either polarity would make all of it one
+    if low >= white / 2 and top - low > white / 8:
+        raise InputError(
+            f"{name}: values from {low:g} to {top:g}, of which none is nearer to black (0) than to "
+            f"white ({white}). Make the darker part black."
+        )
+    return values >= white / 2
 
 
 def _check_of_set(mask: NDArray[np.bool_], name: str, hole: str) -> None:
-    other = OPPOSITES[hole]
+    _check_all(mask, name)
     if not mask.any():
-        raise InputError(f'{name}: no hole. Mark pixels to fill in {hole}, or pass hole="{other}".')
+        raise InputError(f"{name}: no hole. Make what is to be filled {hole}.")
     if mask.mean() > MOST_OF_SETS:
         raise InputError(
-            f"{name}: {mask.mean():.0%} of the pixels are hole. If {other} marks the hole, pass "
-            f'hole="{other}".'
+            f"{name}: {mask.mean():.0%} of the pixels are hole. If {OPPOSITES[hole]} marks the "
+            f"hole, {_inverting(hole)}."
         )
 
 
 def _check_of_picture(mask: NDArray[np.bool_], name: str, hole: str) -> None:
-    share, other = mask.mean(), OPPOSITES[hole]
+    _check_all(mask, name)
+    share = mask.mean()
     kept = {"white": "white marks", "black": "black marks", "painted": "what is painted is"}
     keep = kept.get(hole, "the transparent part is")
-    inversion = f'If {keep} what to keep, give hole="{other}" (--hole {other}).'
-    if share == 1:
-        raise InputError(f"{name} is all hole: no pixel is left to fill it from. {inversion}")
     if share > MOST_TRAINED:
+        # it is told of a picture that was filled, and so has a result
         warnings.warn(
             f"{share:.0%} of the image is hole, more than the networks are trained on "
-            f"({MOST_TRAINED:.0%}). {inversion}",
+            f"({MOST_TRAINED:.0%}). If {keep} what to keep, {_inverting(hole, ' --overwrite')}.",
             stacklevel=3,
         )
+
+
+def _check_all(mask: NDArray[np.bool_], name: str) -> None:
+    if mask.all():
+        raise InputError(
+            f"{name} is all hole: no pixel is left to fill it from. Leave what is to be kept out "
+            "of it."
+        )
+
+
+def _inverting(hole: str, option: str = "") -> str:
+    return f'give hole="{OPPOSITES[hole]}" (--hole {OPPOSITES[hole]}{option})'
 
 
 def masks_from_folder(folder: str | Path) -> list[Path]:

@@ -102,8 +102,35 @@ def inverted():
 @pytest.mark.parametrize(("name", "mask"), list(inverted()), ids=lambda item: str(item)[:12])
 def test_a_mask_of_what_to_keep_is_turned_as_is_said(model, name, mask):
     advice = said_of(photo(), mask, model)
-    assert advice.endswith('If white marks what to keep, give hole="black" (--hole black).')
+    option = 'give hole="black" (--hole black --overwrite).'
+    assert advice.endswith(f"If white marks what to keep, {option}")
     is_right(photo(), mask, model, hole="black")
+
+
+def test_an_option_that_is_advised_works_as_it_stands(folder, aotgan):
+    photo().save("s.png")
+    Image.fromarray(255 - 255 * INTS).save("m.png")
+    line = "inpaint s.png m.png o.png --model smooth"
+    note = aotgan(line)[2]
+    status, out, err = aotgan(f"{line} {re.search('[(](--hole .*)[)]', note)[1]}")
+    assert (status, out, err) == (0, "o.png: 1 filled, 0 there before, 0 failed\n", "")
+    changed = (np.array(Image.open("o.png")) != np.array(photo())).any(-1)
+    assert changed[HOLE].any() and not changed[~HOLE].any()
+
+
+@pytest.mark.parametrize("light", [200, 255])
+@pytest.mark.parametrize("hole", ["white", "black"])
+def test_two_greys_of_which_none_is_black_are_no_mask(model, light, hole):
+    grey = np.where(HOLE == (hole == "white"), light, 128).astype(np.uint8)
+    advice = said_of(photo(), grey, model, hole=hole)
+    assert f"values from 128 to {light}" in advice and "Make the darker part black" in advice
+    is_right(photo(), np.where(grey == 128, 0, grey).astype(np.uint8), model, hole=hole)
+
+
+def test_a_mask_of_nothing_but_hole_is_not_turned(model):
+    advice = said_of(photo(), np.ones_like(HOLE), model)
+    assert "all hole" in advice and "--hole" not in advice, "turned, it would have no hole at all"
+    is_right(photo(), HOLE, model)
 
 
 def test_a_mask_that_lies_on_its_side_is_transposed(model):
