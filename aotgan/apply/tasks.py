@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from aotgan.apply.saving import FORMATS, check_quality, format_of
 from aotgan.data.images import list_images
 from aotgan.errors import InputError
@@ -54,7 +56,7 @@ class FolderOutcome:
         return f"{text}, {len(self.ignored)} of other kinds left out ({', '.join(endings)})"
 
 
-def choose_format(images: Path, out: Path, file_format: str | None) -> str:
+def choose_format(images: Path, out: str | Path, file_format: str | None) -> str:
     """Returns the format of the results: that which was asked for, that of a file's name, or png.
 
     Args:
@@ -67,22 +69,22 @@ def choose_format(images: Path, out: Path, file_format: str | None) -> str:
     """
     if file_format is not None:
         check_quality(file_format, None)
-    is_name = os.path.isfile(images) and out.suffix != "" and not os.path.isdir(out)
-    if not is_name:
-        if os.path.isfile(out):
+    place = Path(out)
+    if not _is_file_name(images, out):
+        if os.path.isfile(place):
             raise InputError(f"{out} is a file: give a folder for the results.")
         return file_format or "png"
-    named = format_of(out)
+    named = format_of(place)
     if named is None or file_format not in (None, named):
         raise InputError(
-            f"{out}: the ending {out.suffix} does not stand for {file_format or 'a known format'}. "
+            f"{out}: the ending {place.suffix} does not stand for {file_format or 'a known format'}. "
             f"Known: {', '.join(end for kind in FORMATS.values() for end in kind.endings)}."
         )
     return named
 
 
 def plan_tasks(
-    images: Path, masks: Path, out: Path, file_format: str = "png", overwrite: bool = False
+    images: Path, masks: Path, out: str | Path, file_format: str = "png", overwrite: bool = False
 ) -> tuple[list[Task], FolderOutcome]:
     """Pairs images with masks, and says where the results go.
 
@@ -91,7 +93,8 @@ def plan_tasks(
         masks: a mask for all, or a folder where a mask has the name of its image but for the
             ending, or that with "_mask" behind it: a/b.png or a/b_mask.png is the mask of a/b.jpg.
             In the folder of the images themselves it has to end so.
-        out: folder of the results; of a single image also a file.
+        out: folder of the results; of a single image also a file, by the ending of an image format.
+            As text it may end in a slash, which says that it is a folder whatever its name.
         file_format: one of `aotgan.apply.saving.FORMATS`; decides the endings in a folder.
         overwrite: fill again what has a result.
 
@@ -102,13 +105,13 @@ def plan_tasks(
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
     """
+    named, out = _is_file_name(images, out), Path(out)
     # inputs below one another's folders are told apart by the places that were given
     pictures = _find(images, "images", (masks, out))
     choices = _find(masks, "masks", (images, out))
     if os.path.isdir(images) and images.resolve() == masks.resolve():
         pictures, choices = _apart(pictures, images)
     ending = FORMATS[file_format].endings[0]
-    named = os.path.isfile(images) and format_of(out) is not None and not os.path.isdir(out)
     results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
     # what cannot be done, or is done already, stops no other picture
@@ -138,6 +141,13 @@ def plan_tasks(
             tasks.append(Task(image, fitting[0], results[name]))
         taken.add(results[name])
     return tasks, outcome
+
+
+def _is_file_name(images: Path, out: str | Path) -> bool:
+    """Whether the place of the results is that of a file: of one image, called like one."""
+    is_folder = os.path.basename(out) in ("", ".") or os.path.isdir(out)
+    known = Image.registered_extensions()  # of all kinds of images, so that x.gif can be refused
+    return os.path.isfile(images) and not is_folder and Path(out).suffix.lower() in known
 
 
 def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Path]]:

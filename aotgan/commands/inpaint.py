@@ -16,7 +16,10 @@ def inpaint(
         Path,
         typer.Argument(help="A mask for all, white in the hole, or a folder with a mask for each."),
     ],
-    out: Annotated[Path, typer.Argument(help="Folder of the results, or a file for one image.")],
+    # a path would lose the slash at its end
+    out: Annotated[
+        str, typer.Argument(help="Folder of the results (out/), or a file for one image (out.png).")
+    ],
     model: Model = None,
     hole: Annotated[
         str,
@@ -113,6 +116,6 @@ def inpaint(
     for kind, texts in (("note", outcome.remarks), ("failed", outcome.failed)):
         for image, text in texts.items():
             print(f"{kind}: {image}: {text}", file=sys.stderr)
-    print(outcome.summary(out))
+    print(outcome.summary(Path(out)))
     if outcome.failed:
         raise typer.Exit(1)

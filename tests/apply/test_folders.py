@@ -137,6 +137,36 @@ def test_the_format_is_that_of_the_name_or_of_the_option(place):
         choose_format(folder, image, None)
 
 
+@pytest.mark.parametrize(
+    ("out", "result"),
+    [
+        ("out.png", "out.png"),
+        ("out.png/", "out.png/a.png"),
+        ("out.png/.", "out.png/a.png"),
+        ("new/out.TIF", "new/out.TIF"),
+        ("results.v2", "results.v2/a.png"),
+        ("results.v2/", "results.v2/a.png"),
+        ("2024.05.01", "2024.05.01/a.png"),
+    ],
+)
+def test_an_ending_of_an_image_names_a_file_and_a_slash_a_folder(place, out, result):
+    image, given = place / "photos/a.bmp", f"{place}/{out}"
+    assert choose_format(image, given, None) == ("tiff" if result.endswith("TIF") else "png")
+    (task,), _ = plan_tasks(image, place / "masks/a.png", given)
+    assert task.destination == place / result
+    tasks, _ = plan_tasks(place / "photos", place / "masks", given)
+    assert [task.destination for task in tasks] == [place / out / "a.png", place / out / "b/c.png"]
+    Path(given).mkdir(parents=True)
+    (task,), _ = plan_tasks(image, place / "masks/a.png", given)
+    assert task.destination == place / out / "a.png", "a folder that is there"
+
+
+def test_a_slash_behind_a_file_is_refused(place):
+    (place / "out.png").touch()
+    with pytest.raises(InputError, match=r"out\.png/ is a file: give a folder for the results"):
+        choose_format(place / "photos/a.bmp", f"{place}/out.png/", None)
+
+
 def run(place, workers=1, **settings):
     tasks, outcome = plan(place, "photos", "masks", f"out{workers}")
     seen = []

@@ -63,6 +63,12 @@ def test_a_folder_is_filled_and_the_same_command_goes_on(place, aotgan):
     assert (place / "out/a.png").stat().st_mtime_ns == stamp
 
 
+def test_a_slash_reaches_the_plan(place, aotgan):
+    line = "inpaint photos/a.jpg masks/a.png r.png/ --model smooth"
+    assert aotgan(line) == (0, "r.png: 1 filled, 0 there before, 0 failed\n", "")
+    assert (place / "r.png/a.png").is_file()
+
+
 def test_a_bad_file_is_named_and_the_rest_is_done(place, aotgan):
     (place / "photos/a.jpg").write_bytes(b"no image")
     Image.new("L", (41, 30)).save(place / "masks/b.png")
