@@ -131,8 +131,20 @@ def check_writable(directory: Path) -> None:
 
 def check_folder(what: str, folder: Path) -> None:
     """Raises InputError unless there is such a folder; `what` says what it should hold."""
-    if not folder.is_dir():
-        raise InputError(f"{what} {folder}: no such folder. Check the path.")
+    if not os.path.isdir(folder):
+        raise InputError(f"{what} {folder}: {why_absent(folder)}. Check the path.")
+
+
+def why_absent(path: str | Path, what: str = "folder") -> str:
+    """Says of a path without such a file or folder whether it is out of reach, or there is none."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.ELOOP):
+            return f"it cannot be reached ({error.strerror})"
+    except ValueError:  # a path with a NUL in it
+        pass
+    return f"no such {what}"
 
 
 def near(folder: str | Path) -> Path:

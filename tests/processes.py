@@ -1,9 +1,11 @@
-"""Waiting for other processes, and whether they are gone."""
+"""Waiting for other processes, whether they are gone, and doing without root's rights."""
 
 import os
 import time
+from contextlib import contextmanager
 
 PATIENCE_S = 120
+NOBODY = 65534
 
 
 def wait_until(done):
@@ -20,3 +22,16 @@ def alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+@contextmanager
+def unprivileged():
+    """Permissions bind everybody but root; runs the block as nobody where the tests are root."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -8,33 +8,18 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import unprivileged
 
 from aotgan import InputError
 from aotgan.files import remove_leftovers, sha256_of, write_atomically
 from aotgan.training.log import LossLog
 
-NOBODY = 65534
-
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-@contextmanager
-def unprivileged():
-    """Permissions bind everybody but root; runs the block as nobody where the tests are root."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

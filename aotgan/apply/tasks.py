@@ -10,10 +10,12 @@ from pathlib import Path
 from PIL import Image
 
 from aotgan.apply.saving import FORMATS, check_quality, format_of
-from aotgan.data.images import list_images
+from aotgan.data.images import EXTENSIONS, Skipped, check_some, is_image, list_files
 from aotgan.errors import InputError
+from aotgan.files import why_absent
 
 MASK_NAME = re.compile(r"(.+)[_-]mask\d*", re.IGNORECASE)
+Named = tuple[str, Path]  # a file, with its name below the place that was given
 LEFT = " and left as they are (--overwrite fills them again)"
 
 
@@ -34,7 +36,7 @@ class FolderOutcome:
         written: files that are new.
         skipped: files that were there before.
         failed: images that have no result, and why.
-        remarks: images that have one, and what is odd about them.
+        remarks: images that have one, and what is odd about them; folders that were passed over.
         ignored: files among the images that are of no kind that can be read.
     """
 
@@ -76,8 +78,9 @@ def choose_format(images: Path, out: str | Path, file_format: str | None) -> str
         return file_format or "png"
     named = format_of(place)
     if named is None or file_format not in (None, named):
+        wanted = file_format or "a known format"
         raise InputError(
-            f"{out}: the ending {place.suffix} does not stand for {file_format or 'a known format'}. "
+            f"{out}: the ending {place.suffix} does not stand for {wanted}. "
             f"Known: {', '.join(end for kind in FORMATS.values() for end in kind.endings)}."
         )
     return named
@@ -105,25 +108,20 @@ def plan_tasks(
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
     """
-    named, out = _is_file_name(images, out), Path(out)
+    is_file, out = _is_file_name(images, out), Path(out)
     # inputs below one another's folders are told apart by the places that were given
-    pictures = _find(images, "images", (masks, out))
-    choices = _find(masks, "masks", (images, out))
-    if os.path.isdir(images) and images.resolve() == masks.resolve():
+    pictures, strange, passed_over = _find(images, "images", (masks, out))
+    choices, strange_masks, _ = _find(masks, "masks", (images, out))
+    outcome = FolderOutcome(ignored=[path for _, path in strange if os.path.isfile(path)])
+    outcome.remarks = {left.path: f"passed over: {left.reason}" for left in passed_over}
+    if os.path.isdir(images) and _real(images) == _real(masks):
         pictures, choices = _apart(pictures, images)
     ending = FORMATS[file_format].endings[0]
-    results = {name: out if named else out / f"{name}{ending}" for name, _ in pictures}
+    results = {name: out if is_file else out / f"{name}{ending}" for name, _ in pictures}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
     # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
-    outcome = FolderOutcome(
-        ignored=_unreadable(images, [path for _, path in (*pictures, *choices)], (masks, out))
-    )
-    masks_of: dict[str, list[Path]] = {}
-    for other, path in choices:
-        # an image may itself be called NAME_mask
-        for name in {other, _image_of(other)}:
-            masks_of.setdefault(name, []).append(path)
+    masks_of, strange_of = _by_image(choices), _by_image(strange_masks)
     for name, image in pictures:
         fitting = [masks] if os.path.isfile(masks) else masks_of.get(name, [])
         if results[name] in taken:
@@ -133,10 +131,7 @@ def plan_tasks(
         elif os.path.exists(results[name]) and not overwrite:
             outcome.skipped.append(results[name])
         elif len(fitting) != 1:
-            which = " and ".join(map(str, fitting)) or "none"
-            outcome.failed[image] = (
-                f"expected one mask {masks / name}.* or {name}_mask.*, found {which}."
-            )
+            outcome.failed[image] = _not_one(masks / name, fitting, strange_of.get(name, []))
         else:
             tasks.append(Task(image, fitting[0], results[name]))
         taken.add(results[name])
@@ -150,22 +145,50 @@ def _is_file_name(images: Path, out: str | Path) -> bool:
     return os.path.isfile(images) and not is_folder and Path(out).suffix.lower() in known
 
 
-def _find(place: Path, what: str, others: Sequence[Path]) -> list[tuple[str, Path]]:
-    """The images at a place, each with its name there without the ending."""
+def _find(
+    place: Path, what: str, others: Sequence[Path]
+) -> tuple[list[Named], list[Named], list[Skipped]]:
+    """The images at a place, files of other kinds, and folders in it that are not looked into.
+
+    What lies at the other places, or below them, is none of these.
+    """
     if os.path.isfile(place):
-        return [(place.stem, place)]
+        return [(place.stem, place)], [], []
     if not os.path.isdir(place):
-        raise InputError(f"{what} {place}: no such file or folder. Check the path.")
+        raise InputError(f"{what} {place}: {why_absent(place, 'file or folder')}. Check the path.")
     inside = [other for other in others if _is_below(other, place)]
-    files = [path for path in list_images(place) if not _is_of(path, inside)]
-    if not files:
-        raise InputError(f"{what} {place}: no image in this folder. Name a folder with images.")
-    return [(path.relative_to(place).with_suffix("").as_posix(), path) for path in files]
+    files, folders = list_files(place)
+    named = [(_name(path, place), path) for path in files if not _is_of(path, inside)]
+    images = [(name, path) for name, path in named if is_image(path)]
+    check_some(images, what, place)
+    strange = [(name, path) for name, path in named if not is_image(path)]
+    return images, strange, [left for left in folders if not _is_of(left.path, others)]
 
 
-def _apart(
-    files: Sequence[tuple[str, Path]], folder: Path
-) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+def _name(path: Path, place: Path) -> str:
+    """What a file is called below a place, without the ending."""
+    return path.relative_to(place).with_suffix("").as_posix()
+
+
+def _by_image(masks: Iterable[Named]) -> dict[str, list[Path]]:
+    """Masks by the names of the images that they may belong to."""
+    masks_of: dict[str, list[Path]] = {}
+    for other, path in masks:
+        # an image may itself be called NAME_mask
+        for name in {other, _image_of(other)}:
+            masks_of.setdefault(name, []).append(path)
+    return masks_of
+
+
+def _not_one(expected: Path, found: Sequence[Path], strange: Sequence[Path]) -> str:
+    """Why an image has no mask, though there may be files of its name that are not read."""
+    which = " and ".join(map(str, found)) or "none"
+    if strange and not found:
+        which = f"{strange[0]}: save it as a file that ends in {', '.join(EXTENSIONS)}"
+    return f"expected one mask {expected}.* or {expected}_mask.*, found {which}."
+
+
+def _apart(files: Sequence[Named], folder: Path) -> tuple[list[Named], list[Named]]:
     """Images and masks of one folder, told apart by their names."""
     masks = [(name, path) for name, path in files if _image_of(name)]
     images = [(name, path) for name, path in files if not _image_of(name)]
@@ -184,20 +207,6 @@ def _image_of(mask: str) -> str:
     return named[1] if named else ""
 
 
-def _unreadable(place: Path, readable: Sequence[Path], others: Sequence[Path]) -> list[Path]:
-    """The files of a folder that are no images by their ending, hidden ones left out."""
-    if os.path.isfile(place):
-        return []
-    inside = [other for other in others if _is_below(other, place)]
-    return sorted(
-        path
-        for path in set(place.rglob("*")) - set(readable)
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(place).parts)
-        and not _is_of(path, inside)
-    )
-
-
 def _is_too_long(path: Path) -> bool:
     """Whether the file system has no files of such a name."""
     try:
@@ -208,19 +217,24 @@ def _is_too_long(path: Path) -> bool:
     return False
 
 
+def _real(path: Path) -> Path:
+    """Where a path leads; unlike `Path.resolve` it stops at no link that leads to itself."""
+    return Path(os.path.realpath(path))
+
+
 def _is_below(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
+    return _real(folder) in _real(path).parents
 
 
 def _is_of(path: Path, places: Sequence[Path]) -> bool:
     """Whether a file is one of these or lies below one of them."""
-    return any(_is_below(path, place) or path.resolve() == place.resolve() for place in places)
+    return any(_is_below(path, place) or _real(path) == _real(place) for place in places)
 
 
 def _check_no_input_is_replaced(results: Iterable[Path], inputs: Sequence[Path]) -> None:
-    originals = {path.resolve() for path in inputs}
+    originals = set(map(_real, inputs))
     for result in results:
-        if result.resolve() in originals:
+        if _real(result) in originals:
             raise InputError(
                 f"{result} would replace an image or mask that is read. Give another place for "
                 "the results."

@@ -5,6 +5,7 @@ in [-1, 1].
 """
 
 import os
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from PIL import Image
 from aotgan.data.decoding import decoder_of, problem_of, signed
 from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
+from aotgan.files import why_absent
 
 if TYPE_CHECKING:
     from torch import Tensor  # loaded where there is something to compute: it takes seconds
@@ -26,7 +28,7 @@ MAX_PIXELS = 64_000_000  # below Pillow's own limit of 89 million, and checked b
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that a scan left out, and why."""
+    """A file or folder that a scan left out, and why."""
 
     path: Path
     reason: str
@@ -40,7 +42,7 @@ def open_image(path: str | Path) -> Image.Image:
     """
     path = Path(path)
     if not os.path.isfile(path):  # of a path that is too long, too
-        raise InputError(f"{path}: no such image file. Check the path.")
+        raise InputError(f"{path}: {why_absent(path, 'image file')}. Check the path.")
     try:
         image = decoder_of(path)
     except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
@@ -123,17 +125,19 @@ def scan_images(folder: str | Path, recursive: bool = True) -> tuple[list[Path],
     Hidden files are passed over and links to folders are not followed.
 
     Returns:
-        The images in a fixed order (sorted by path), and the files left out with reasons.
+        The images in a fixed order (sorted by path), and with reasons the files left out and the
+        folders not looked into.
 
     Raises:
         InputError: no such folder, or not one readable image in it.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder. Name a folder that holds images.")
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: {why_absent(folder)}. Name a folder that holds images.")
     images: list[Path] = []
-    skipped: list[Skipped] = []
-    for path in list_images(folder, recursive):
+    files, folders = list_files(folder, recursive)
+    skipped = [Skipped(left.path, f"{left.path}: {left.reason}") for left in folders]
+    for path in filter(is_image, files):
         # headers alone: decoding a large folder would take minutes
         reason = _header_problem(path)
         if reason is None:
@@ -150,16 +154,60 @@ def scan_images(folder: str | Path, recursive: bool = True) -> tuple[list[Path],
 
 
 def list_images(folder: Path, recursive: bool = True) -> list[Path]:
-    """The image files of a folder by extension alone, in a fixed order."""
-    images: list[Path] = []
-    for root, subfolders, names in os.walk(folder):
+    """The image files of a folder by extension alone, in a fixed order; errors of `list_files`."""
+    return list(filter(is_image, list_files(folder, recursive)[0]))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its extension."""
+    return path.name.lower().endswith(EXTENSIONS)
+
+
+def list_files(folder: Path, recursive: bool = True) -> tuple[list[Path], list[Skipped]]:
+    """The files of a folder, hidden ones left out, and the folders in it that are not looked into.
+
+    Returns:
+        The files in a fixed order, sorted by path; links to folders and what cannot be read, with
+        the reason.
+
+    Raises:
+        InputError: the folder itself cannot be read.
+    """
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+
+    def refuse(error: OSError) -> None:
+        reason = f"it cannot be read ({error.strerror})."
+        if Path(error.filename) == folder:
+            raise InputError(f"{folder}: {reason} Change that, or name another folder.") from error
+        skipped.append(Skipped(Path(error.filename), reason))
+
+    for root, subfolders, names in os.walk(folder, onerror=refuse):
         subfolders[:] = [n for n in subfolders if recursive and not n.startswith(".")]
-        images += [
-            Path(root, name)
-            for name in names
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-        ]
-    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
+        links = [path for name in subfolders if os.path.islink(path := Path(root, name))]
+        skipped += [Skipped(path, "it is a link to a folder, not followed.") for path in links]
+        files += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix()), skipped
+
+
+def check_some(images: Sized, what: str, folder: Path) -> None:
+    """Raises InputError if there is no image of a folder, and says what kinds are read.
+
+    Args:
+        images: those that were found.
+        what: what they should be, for the message: "masks".
+        folder: where they should be.
+    """
+    if images:
+        return
+    files, left = list_files(folder)
+    others = {path.suffix.lower() for path in files if not is_image(path)} - {""}
+    found = f"; its files end in {', '.join(sorted(others))}: save them anew" if others else ""
+    found += "".join(f"; {item.path}: {item.reason[:-1]}" for item in left[:1])
+    raise InputError(
+        f"{what} {folder}: no image in this folder. Expected files ending in "
+        f"{', '.join(EXTENSIONS)}{found}."
+    )
 
 
 def _header_problem(path: Path) -> str | None:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aotgan.data.images import image_size, list_images, read_image, to_tensor
+from aotgan.data.images import check_some, image_size, list_images, read_image, to_tensor
 from aotgan.data.mask_files import read_mask
 from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask
 from aotgan.errors import InputError
@@ -272,8 +272,7 @@ def named_files(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Pa
                 "Remove or rename one."
             )
         named[name] = path
-    if not named:
-        raise InputError(f"{what}s {folder}: no image in this folder. Name a folder with images.")
+    check_some([*named.values()], f"{what}s", folder)
     return named
 
 

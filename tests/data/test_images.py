@@ -214,14 +214,16 @@ def test_scan_lists_in_order_and_says_what_it_skips(photo, tmp_path):
         Image.fromarray(photo).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "bad.png").write_text("no image either")
+    (tmp_path / "link").symlink_to(tmp_path / "deep")
     files, skipped = scan_images(tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == [
         "a.jpg",
         "b.PNG",
         "deep/c.webp",
     ]
-    assert [item.path.name for item in skipped] == ["bad.png"]
-    assert "bad.png" in skipped[0].reason
+    assert [item.path.name for item in skipped] == ["link", "bad.png"]
+    assert "link: it is a link to a folder" in skipped[0].reason
+    assert "bad.png" in skipped[1].reason
     assert len(scan_images(tmp_path, recursive=False)[0]) == 2
 
 

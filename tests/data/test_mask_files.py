@@ -118,7 +118,7 @@ def white_strokes_on_nothing(hole):
     [
         (white_strokes_on_nothing, "can be read in two ways. Save it in black and white without"),
         (lambda hole: hole & False, "no hole"),
-        (lambda hole: hole | True, 'all hole'),
+        (lambda hole: hole | True, "all hole"),
         (lambda hole: hole * np.uint8(40), "neither 0/1 nor 0/255"),
         (lambda hole: hole * 2, "neither"),
         (lambda hole: hole * 3.7, "neither"),
@@ -235,7 +235,7 @@ def test_a_mask_file_is_turned_upright(small, tmp_path):
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.ones(SIZE, bool), 'all hole: no pixel is left.*Leave what is to be kept out of it'),
+        (np.ones(SIZE, bool), "all hole: no pixel is left.*Leave what is to be kept out of it"),
         (np.zeros((14, 9)), r"14 x 9 px \(height x width\), its image 9 x 14. It fits turned"),
         (np.zeros((9, 15)), r"9 x 15 px .*, its image 9 x 14\. Give a mask of the image's size"),
         (np.tile(np.arange(14, dtype=np.uint8) * 18, (9, 1)), "% of its pixels are neither black"),

@@ -1,0 +1,152 @@
+"""Where people keep their pictures: folders with other things in them, out of reach, or linked.
+
+A row makes its files in an empty folder and is one command line; right are its status and what is
+said, each line by a pattern.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from processes import unprivileged
+
+from field.cases import HOLE, photo
+
+KINDS = r"\.png, \.jpg, \.jpeg, \.webp, \.bmp, \.tif, \.tiff"
+LINE = "inpaint p m.png r --model smooth --workers 1"
+
+
+@pytest.fixture
+def folder(monkeypatch):
+    """Where one gets without root's rights, too, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o777)  # noqa: S103
+        monkeypatch.chdir(place)
+        yield Path(place)
+
+
+def files(*names):
+    """Makes files: those called m, or NAME_mask, or in k/ are masks, the others pictures."""
+
+    def make():
+        for name in names:
+            path = Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_mask = path.stem.endswith(("m", "_mask")) or path.parts[0] == "k"
+            image = Image.fromarray(np.uint8(255) * HOLE) if is_mask else photo()
+            image.save(path, {".jfif": "jpeg"}.get(path.suffix))
+
+    return make
+
+
+def also(make, *steps):
+    def both():
+        make()
+        for step in steps:
+            step()
+
+    return both
+
+
+PLACES = {
+    # what kinds are read
+    ("kinds", "none of the images"): (
+        files("p/a.gif", "p/b.jfif", "m.png"),
+        LINE,
+        2,
+        f"images p: no image .* {KINDS}; its files end in .gif, .jfif: save them anew.",
+    ),
+    ("kinds", "none of the masks"): (
+        files("p/a.png", "k/a.gif"),
+        LINE.replace("m.png", "k"),
+        2,
+        f"masks k: no image in this folder.*{KINDS}; its files end in .gif: save",
+    ),
+    ("kinds", "one mask of several"): (
+        files("p/x/a.png", "p/b.png", "k/x/a_mask.gif", "k/b.png"),
+        LINE.replace("m.png", "k"),
+        1,
+        rf"expected one mask k/x/a\.\* or k/x/a_mask\.\*, found k/x/a_mask.gif: save .*{KINDS}",
+    ),
+    ("kinds", "no file at all"): (
+        files("p/x/a.png", "p/b.png", "k/b.png"),
+        LINE.replace("m.png", "k"),
+        1,
+        r"failed: p/x/a.png: expected one mask k/x/a\.\* or k/x/a_mask\.\*, found none\.",
+    ),
+    # sub-folders that are not looked into
+    ("folders", "a link"): (
+        also(files("p/a.png", "q/b.png", "m.png"), lambda: os.symlink("../q", "p/q")),
+        LINE,
+        0,
+        r"note: p/q: passed over: it is a link to a folder, not followed\.",
+    ),
+    ("folders", "nothing but a link"): (
+        also(files("q/b.png", "p/c.txt.png", "m.png"), lambda: os.remove("p/c.txt.png")),
+        LINE,
+        2,
+        f"images p: no image in this folder. Expected files ending in {KINDS}\\.$",
+    ),
+    ("folders", "the link is the place of the results"): (
+        also(
+            files("p/a.png", "q/b.png", "m.png"),
+            lambda: os.symlink("../q", "p/q"),
+            lambda: os.chmod("q", 0o777),  # noqa: S103
+        ),
+        LINE.replace(" r ", " p/q "),
+        0,
+        "^$",
+    ),
+    ("folders", "no right to read"): (
+        also(files("p/a.png", "p/q/b.png", "m.png"), lambda: os.chmod("p/q", 0)),
+        LINE,
+        0,
+        r"note: p/q: passed over: it cannot be read \(Permission denied\)\.",
+    ),
+    ("folders", "no right to read the only one"): (
+        also(files("p/q/b.png", "m.png"), lambda: os.chmod("p/q", 0)),
+        LINE,
+        2,
+        r"no image in this folder.*; p/q: it cannot be read \(Permission denied\)\.",
+    ),
+    ("folders", "no right to read the place"): (
+        also(files("p/a.png", "m.png"), lambda: os.chmod("p", 0o300)),
+        LINE,
+        2,
+        r"p: it cannot be read \(Permission denied\)\. Change that, or name another folder",
+    ),
+    ("folders", "no right to enter the place"): (
+        also(files("p/q/a.png", "m.png"), lambda: os.chmod("p", 0)),
+        LINE.replace(" p ", " p/q "),
+        2,
+        r"images p/q: it cannot be reached \(Permission denied\)\. Check the path",
+    ),
+    ("folders", "a link to itself"): (
+        also(files("m.png"), lambda: os.symlink("p", "p")),
+        LINE,
+        2,
+        r"images p: it cannot be reached \(Too many levels of symbolic links\)\. Check",
+    ),
+    ("folders", "a mask out of reach"): (
+        also(files("p/a.png", "k/m.png"), lambda: os.chmod("k", 0)),
+        LINE.replace("m.png", "k/m.png"),
+        2,
+        r"masks k/m.png: it cannot be reached \(Permission denied\)\. Check the path",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", PLACES, ids=" - ".join)
+def test_what_a_place_holds_is_said(row, folder, aotgan):
+    make, line, expected, message = PLACES[row]
+    make()
+    with unprivileged():
+        status, out, err = aotgan(line)
+    assert status == expected and re.search(message, err), err
+    assert err.count("\n") == (message != "^$")
+    counts = f"{line.split()[3]}: 1 filled, 0 there before, {status} failed\n"
+    assert out == ("" if status == 2 else counts)
