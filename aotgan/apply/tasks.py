@@ -116,6 +116,7 @@ def plan_tasks(
     outcome.remarks = {left.path: f"passed over: {left.reason}" for left in passed_over}
     if os.path.isdir(images) and _real(images) == _real(masks):
         pictures, choices = _apart(pictures, images)
+        outcome.failed = _of_no_image(choices, pictures)
     ending = FORMATS[file_format].endings[0]
     results = {name: out if is_file else out / f"{name}{ending}" for name, _ in pictures}
     _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
@@ -199,6 +200,19 @@ def _apart(files: Sequence[Named], folder: Path) -> tuple[list[Named], list[Name
             "own."
         )
     return images, masks
+
+
+def _of_no_image(masks: Iterable[Named], images: Sequence[Named]) -> dict[Path, str]:
+    """Files among the images that only their names make masks, and what to do."""
+    names, reasons = dict(images), {}
+    for name, path in masks:
+        if (image := _image_of(name)) not in names:
+            expected = path.with_name(Path(image).name)
+            reasons[path] = (
+                f"its name is that of a mask, and there is no image {expected}.*. Rename it if it "
+                "is to be filled."
+            )
+    return reasons
 
 
 def _image_of(mask: str) -> str:

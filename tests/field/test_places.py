@@ -137,6 +137,14 @@ PLACES = {
         2,
         r"masks k/m.png: it cannot be reached \(Permission denied\)\. Check the path",
     ),
+    # names
+    ("names", "a photograph that is called as a mask is"): (
+        files("p/a.png", "p/a_mask.png", "p/b/carnival_mask.png"),
+        LINE.replace("m.png", "p"),
+        1,
+        r"failed: p/b/carnival_mask.png: its name is that of a mask, and there is no image "
+        r"p/b/carnival\.\*\. Rename it if it is to be filled\.",
+    ),
 }
 
 
