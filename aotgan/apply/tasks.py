@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from aotgan.files import why_absent
 
 MASK_NAME = re.compile(r"(.+)[_-]mask\d*", re.IGNORECASE)
 Named = tuple[str, Path]  # a file, with its name below the place that was given
-LEFT = " and left as they are (--overwrite fills them again)"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class FolderOutcome:
     Attributes:
         written: files that are new.
         skipped: files that were there before.
+        among: whether some of these lie among the images or masks; --overwrite replaces no such.
         failed: images that have no result, and why.
         remarks: images that have one, and what is odd about them; folders that were passed over.
         ignored: files among the images that are of no kind that can be read.
@@ -45,12 +45,15 @@ class FolderOutcome:
     failed: dict[Path, str] = field(default_factory=dict)
     remarks: dict[Path, str] = field(default_factory=dict)
     ignored: list[Path] = field(default_factory=list)
+    among: bool = False
 
     def summary(self, out: Path) -> str:
         """One line: how many of each."""
+        again = "remove them to fill them again" if self.among else "--overwrite fills them again"
+        left = f" and left as they are ({again})" if self.skipped else ""
         text = (
-            f"{out}: {len(self.written)} filled, {len(self.skipped)} there before"
-            f"{LEFT if self.skipped else ''}, {len(self.failed)} failed"
+            f"{out}: {len(self.written)} filled, {len(self.skipped)} there before{left}, "
+            f"{len(self.failed)} failed"
         )
         if not self.ignored:
             return text
@@ -107,6 +110,8 @@ def plan_tasks(
 
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
+            Where results lie beside these, one that is there is known by its name, that of another
+            image, and left alone; with `overwrite` it counts as an image.
     """
     is_file, out = _is_file_name(images, out), Path(out)
     # inputs below one another's folders are told apart by the places that were given
@@ -119,16 +124,19 @@ def plan_tasks(
         outcome.failed = _of_no_image(choices, pictures)
     ending = FORMATS[file_format].endings[0]
     results = {name: out if is_file else out / f"{name}{ending}" for name, _ in pictures}
-    _check_no_input_is_replaced(results.values(), [path for _, path in (*pictures, *choices)])
+    masks_of, strange_of = _by_image(choices), _by_image(strange_masks)
+    # with --overwrite they would be replaced, and they may be originals
+    earlier = set[Path]() if overwrite else _earlier(results, _by_name(pictures), masks_of)
+    outcome.among = bool(earlier)
+    pictures = [(name, path) for name, path in pictures if path not in earlier]
+    inputs = {path for _, path in (*pictures, *choices)} - earlier
+    _check_no_input_is_replaced(results.values(), inputs)
     # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
-    masks_of, strange_of = _by_image(choices), _by_image(strange_masks)
     for name, image in pictures:
         fitting = [masks] if os.path.isfile(masks) else masks_of.get(name, [])
-        if results[name] in taken:
-            outcome.failed[image] = f"{results[name]} is the result of another image, too."
-        elif _is_too_long(results[name]):
-            outcome.failed[image] = f"{results[name]}: the name is too long. Choose a shorter one."
+        if reason := _unusable(results[name], taken):
+            outcome.failed[image] = reason
         elif os.path.exists(results[name]) and not overwrite:
             outcome.skipped.append(results[name])
         elif len(fitting) != 1:
@@ -173,12 +181,29 @@ def _name(path: Path, place: Path) -> str:
 
 def _by_image(masks: Iterable[Named]) -> dict[str, list[Path]]:
     """Masks by the names of the images that they may belong to."""
-    masks_of: dict[str, list[Path]] = {}
-    for other, path in masks:
-        # an image may itself be called NAME_mask
-        for name in {other, _image_of(other)}:
-            masks_of.setdefault(name, []).append(path)
-    return masks_of
+    # an image may itself be called NAME_mask
+    return _by_name((name, path) for own, path in masks for name in {own, _image_of(own)})
+
+
+def _by_name(files: Iterable[Named]) -> dict[str, list[Path]]:
+    named: dict[str, list[Path]] = {}
+    for name, path in files:
+        named.setdefault(name, []).append(path)
+    return named
+
+
+def _earlier(results: Mapping[str, Path], *groups: Mapping[str, Sequence[Path]]) -> set[Path]:
+    """Those of the images, or masks, by name, that an earlier call has made beside the originals.
+
+    Such a file is where a result goes, and another has its name, which it is the result of.
+    """
+    return {
+        path
+        for named in groups
+        for name, result in results.items()
+        for path in named.get(name, ())
+        if len(named[name]) > 1 and _real(path) == _real(result)
+    }
 
 
 def _not_one(expected: Path, found: Sequence[Path], strange: Sequence[Path]) -> str:
@@ -221,6 +246,13 @@ def _image_of(mask: str) -> str:
     return named[1] if named else ""
 
 
+def _unusable(result: Path, taken: Collection[Path]) -> str:
+    """Why a result cannot go to its place, where others have theirs; "" if it can."""
+    if result in taken:
+        return f"{result} is the result of another image, too."
+    return f"{result}: the name is too long. Choose a shorter one." if _is_too_long(result) else ""
+
+
 def _is_too_long(path: Path) -> bool:
     """Whether the file system has no files of such a name."""
     try:
@@ -245,11 +277,11 @@ def _is_of(path: Path, places: Sequence[Path]) -> bool:
     return any(_is_below(path, place) or _real(path) == _real(place) for place in places)
 
 
-def _check_no_input_is_replaced(results: Iterable[Path], inputs: Sequence[Path]) -> None:
+def _check_no_input_is_replaced(results: Iterable[Path], inputs: Iterable[Path]) -> None:
     originals = set(map(_real, inputs))
     for result in results:
         if _real(result) in originals:
             raise InputError(
                 f"{result} would replace an image or mask that is read. Give another place for "
-                "the results."
+                "the results, or remove it if it is one of them."
             )

@@ -158,3 +158,48 @@ def test_what_a_place_holds_is_said(row, folder, aotgan):
     assert err.count("\n") == (message != "^$")
     counts = f"{line.split()[3]}: 1 filled, 0 there before, {status} failed\n"
     assert out == ("" if status == 2 else counts)
+
+
+BESIDE = {
+    "masks elsewhere": ("p/a.jpg p/b/c.jpg k/a.png k/b/c.png", "p k p", 2),
+    "one mask": ("p/a.jpg p/b/c.jpg m.png", "p m.png p", 2),
+    "masks among the images": ("p/a.jpg p/a_mask.png p/b/c.jpg p/b/c_mask.png", "p p p", 2),
+    "inside of the images": ("p/a.jpg p/b/c.jpg k/a.png k/b/c.png", "p k p/out", 2),
+    "inside, with the masks": ("p/a.jpg p/a_mask.png", "p p p/out", 1),
+    "here": ("a.jpg a_mask.png", ". . .", 1),
+    "beside one image": ("a.jpg a_mask.png", "a.jpg . .", 1),
+    "by its name": ("a.jpg a_mask.png", "a.jpg . a.png", 1),
+    "beside the masks": ("p/a.jpg k/a_mask.png", "p k k", 1),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_results_beside_the_originals_are_known_again(case, folder, aotgan):
+    names, places, count = BESIDE[case]
+    files(*names.split())()
+    line = f"inpaint {places} --model smooth --workers 1"
+    out = places.split()[2]
+    assert aotgan(line)[1] == f"{out}: {count} filled, 0 there before, 0 failed\n"
+    held = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    # the option is advised where it works alone
+    inside = case.startswith("inside") or case == "by its name"
+    again = "--overwrite fills them again" if inside else "remove them to fill them again"
+    left = f"{out}: 0 filled, {count} there before and left as they are ({again}), 0 failed\n"
+    assert aotgan(line) == (0, left, "")
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == held
+    status, _, err = aotgan(f"{line} --overwrite")
+    if inside:
+        assert (status, err) == (0, "")
+        return
+    assert status == 2 and "would replace an image or mask" in err
+    Path(re.match("error: (\\S+)", err)[1]).unlink()
+    assert f"1 filled, {count - 1} there before" in aotgan(line)[1]
+
+
+@pytest.mark.parametrize("names", ["p/a.png m.png", "p/a.png p/b.jpg m.png"])
+def test_an_original_is_no_result(names, folder, aotgan):
+    files(*names.split())()
+    for option in ("", " --overwrite"):
+        status, _, err = aotgan(f"inpaint p m.png p --model smooth{option}")
+        assert status == 2 and "p/a.png would replace an image or mask" in err
+    assert np.array_equal(Image.open("p/a.png"), photo())
