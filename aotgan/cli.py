@@ -1,5 +1,7 @@
 """The command line: one verb a job. Bad input ends with one line on stderr, not a traceback."""
 
+import errno
+import io
 import os
 import sys
 from typing import Annotated, cast
@@ -18,6 +20,7 @@ from aotgan.commands.options import BAD_INPUT, INTERRUPTED
 from aotgan.commands.train import train
 from aotgan.commands.weights import weights
 from aotgan.errors import InputError
+from aotgan.files import is_full
 
 # OpenMP's threads would spin while they wait, which costs more than it gains on a busy machine. Set
 # before torch is imported; a value of the user's stays.
@@ -74,8 +77,11 @@ def main() -> None:
     interrupted, and saved where there was something to save.
     """
     sys.argv[1:] = [_at_home(word) for word in sys.argv[1:]]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for letters that a terminal lacks
     try:
         status = app(prog_name="aotgan", standalone_mode=False)
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):  # newer typer returns 130 of its own accord
         status = INTERRUPTED
     except (InputError, USAGE_ERROR) as error:
@@ -85,7 +91,20 @@ def main() -> None:
     except FloatingPointError as error:
         status = 1
         print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        if not is_full(error) and error.errno != errno.EPIPE:
+            raise
+        status = 1
+        _stop_output(error)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop_output(error: OSError) -> None:
+    """Says that nothing more can be written, unless it is that nobody reads it, as behind head."""
+    if is_full(error):
+        print(f"error: {error.strerror}. Make room, or send the output elsewhere.", file=sys.stderr)
+    # what is still to be written would be tried again at the end
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _at_home(word: str) -> str:

@@ -31,10 +31,10 @@ def write_atomically(path: str | Path, data: Content) -> Path:
         The path as it was given.
 
     Raises:
-        InputError: the folder cannot be written, the disk is full, or the path is a folder or a
-            device. What was there before is kept.
+        InputError: the folder cannot be written, the disk is full, or the path is a folder, a
+            device or a link to itself. What was there before is kept.
     """
-    target = Path(os.path.realpath(path))
+    target = real(path)
     # a name may be as long as the file system allows
     name = os.fsdecode(os.fsencode(target.name)[:MOST_NAME])
     temporary = target.with_name(f".{name}.{secrets.token_hex(8)}")
@@ -90,6 +90,8 @@ def remove_leftovers(folder: Path) -> None:
 
 def _mode_of(target: Path) -> int | None:
     """Permissions of the file to be replaced, None where there is none."""
+    if target.is_symlink():  # all others were followed
+        raise InputError(f"cannot write {target}: it is a link to itself. Remove it first.")
     if not target.exists():
         return None
     if not target.is_file():
@@ -145,6 +147,11 @@ def why_absent(path: str | Path, what: str = "folder") -> str:
     except ValueError:  # a path with a NUL in it
         pass
     return f"no such {what}"
+
+
+def real(path: str | Path) -> Path:
+    """Where a path leads; unlike `Path.resolve`, that of a link to itself where it is."""
+    return Path(os.path.realpath(path))
 
 
 def near(folder: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """The command line: one line for bad input, nothing lost by Ctrl-C, several processes."""
 
+import io
 import json
 import os
 import re
@@ -196,6 +197,30 @@ def test_ctrl_c_saves_the_run_and_leaves_no_process(tmp_path):
     options = RunOptions(device="cpu", workers=0, progress="none")
     resumed = Trainer(make_config("aotgan", "smoke"), directory, options)
     assert 10 <= resumed.step == load_state(directory / "state.pt")["step"] < 150
+
+
+def test_a_terminal_that_lacks_letters_gets_their_numbers(aotgan, monkeypatch, tmp_path):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    path = save_generator(Generator(width=4, blocks=1), tmp_path / "g.safetensors", {"step": "é"})
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert aotgan("weights", "show", path)[::2] == (0, "")
+    terminal.seek(0)
+    assert "step: \\xe9\n" in terminal.read()
+
+
+@pytest.mark.parametrize("words", ["--version", "list", "evaluate --help"])
+def test_output_that_nobody_takes_ends_in_a_line_at_most(words):
+    for name, said in (("/dev/full", "error: No space left on device. Make room, or "), ("", "")):
+        if name:
+            end = os.open(name, os.O_WRONLY)
+        else:
+            reader, end = os.pipe()
+            os.close(reader)  # as head does when it has enough
+        run = [sys.executable, "-m", "aotgan.cli", *words.split()]
+        done = subprocess.run(run, cwd=ROOT, stdout=end, stderr=subprocess.PIPE, text=True)
+        os.close(end)
+        assert done.returncode == 1 and done.stderr.startswith(said), done.stderr
+        assert done.stderr.count("\n") == bool(said), done.stderr
 
 
 def test_two_processes_train_one_run_and_one_measures_it(tmp_path):

@@ -215,6 +215,15 @@ def test_folders_and_devices_are_never_replaced(tmp_path):
     assert not Path(os.devnull).is_file()
 
 
+def test_a_link_to_itself_is_not_replaced(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="loop: it is a link to itself. Remove it first"):
+        write_atomically(tmp_path / "loop", "new")
+    assert (tmp_path / "loop").is_symlink() and names(tmp_path) == ["loop"]
+    with pytest.raises(InputError, match="Choose a folder"):
+        write_atomically(tmp_path / "loop" / "x", "new")
+
+
 def test_sha256(tmp_path):
     content = os.urandom(3_000_001)
     path = write_atomically(tmp_path / "x", content)

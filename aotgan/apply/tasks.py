@@ -12,7 +12,7 @@ from PIL import Image
 from aotgan.apply.saving import FORMATS, check_quality, format_of
 from aotgan.data.images import EXTENSIONS, Skipped, check_some, is_image, list_files
 from aotgan.errors import InputError
-from aotgan.files import why_absent
+from aotgan.files import real, why_absent
 
 MASK_NAME = re.compile(r"(.+)[_-]mask\d*", re.IGNORECASE)
 Named = tuple[str, Path]  # a file, with its name below the place that was given
@@ -119,7 +119,7 @@ def plan_tasks(
     choices, strange_masks, _ = _find(masks, "masks", (images, out))
     outcome = FolderOutcome(ignored=[path for _, path in strange if os.path.isfile(path)])
     outcome.remarks = {left.path: f"passed over: {left.reason}" for left in passed_over}
-    if os.path.isdir(images) and _real(images) == _real(masks):
+    if os.path.isdir(images) and real(images) == real(masks):
         pictures, choices = _apart(pictures, images)
         outcome.failed = _of_no_image(choices, pictures)
     ending = FORMATS[file_format].endings[0]
@@ -202,7 +202,7 @@ def _earlier(results: Mapping[str, Path], *groups: Mapping[str, Sequence[Path]])
         for named in groups
         for name, result in results.items()
         for path in named.get(name, ())
-        if len(named[name]) > 1 and _real(path) == _real(result)
+        if len(named[name]) > 1 and real(path) == real(result)
     }
 
 
@@ -263,24 +263,19 @@ def _is_too_long(path: Path) -> bool:
     return False
 
 
-def _real(path: Path) -> Path:
-    """Where a path leads; unlike `Path.resolve` it stops at no link that leads to itself."""
-    return Path(os.path.realpath(path))
-
-
 def _is_below(path: Path, folder: Path) -> bool:
-    return _real(folder) in _real(path).parents
+    return real(folder) in real(path).parents
 
 
 def _is_of(path: Path, places: Sequence[Path]) -> bool:
     """Whether a file is one of these or lies below one of them."""
-    return any(_is_below(path, place) or _real(path) == _real(place) for place in places)
+    return any(_is_below(path, place) or real(path) == real(place) for place in places)
 
 
 def _check_no_input_is_replaced(results: Iterable[Path], inputs: Iterable[Path]) -> None:
-    originals = set(map(_real, inputs))
+    originals = set(map(real, inputs))
     for result in results:
-        if _real(result) in originals:
+        if real(result) in originals:
             raise InputError(
                 f"{result} would replace an image or mask that is read. Give another place for "
                 "the results, or remove it if it is one of them."

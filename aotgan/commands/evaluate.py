@@ -9,7 +9,7 @@ import typer
 
 from aotgan.commands.options import DataRoot, Device, Model
 from aotgan.errors import InputError
-from aotgan.files import check_folder, check_new, check_writable
+from aotgan.files import check_folder, check_new, check_writable, real
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +164,7 @@ def _check_targets(
     for folder in new:
         check_new(folder)
         # a folder of pictures is read again as one: nothing else may lie in it
-        inside = [path for path in targets if folder.resolve() in path.resolve().parents]
+        inside = [path for path in targets if real(folder) in real(path).parents]
         if inside or targets.count(folder) > 1:
             raise InputError(
                 f"{folder} is to hold pictures and nothing else, but {(inside or [folder])[0]} is "

@@ -23,7 +23,7 @@ from aotgan.data.images import check_some, image_size, list_images, read_image, 
 from aotgan.data.mask_files import read_mask
 from aotgan.data.masks import RATIO_BINS, bin_label, centre_mask
 from aotgan.errors import InputError
-from aotgan.files import check_folder, sha256_of
+from aotgan.files import check_folder, real, sha256_of
 from aotgan.metrics.embedding import Embedding
 from aotgan.metrics.report import KNOWN_TOLERANCE, Case, Evaluation, evaluate
 
@@ -260,10 +260,10 @@ def named_files(what: str, folder: Path, others: Sequence[Path]) -> dict[str, Pa
         InputError: no such folder, no image in it, or two of one name.
     """
     check_folder(f"{what}s", folder)
-    inside = {other.resolve() for other in others} - {folder.resolve()}
+    inside = {real(other) for other in others} - {real(folder)}
     named: dict[str, Path] = {}
     for path in list_images(folder):
-        if inside & set(path.resolve().parents) - set(folder.resolve().parents):
+        if inside & set(real(path).parents) - set(real(folder).parents):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in named:

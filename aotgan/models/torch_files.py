@@ -9,7 +9,7 @@ import io
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,9 @@ import torch
 from aotgan.errors import InputError
 from aotgan.models.file_kinds import AGAIN, PYTORCH, TORCH_PICKLE, kind_of, printable
 
+SAVE_STATE = (
+    "Where it was made, save the network's state_dict() alone with torch.save, and give that file."
+)
 PICKLE_BYTES = 8 * 2**20  # names and shapes; optimisers of the full network have 0.1 MiB
 LEGACY_PICKLES = 5  # magic number, version, system, the state, keys of its tensors
 # What a state of tensors, numbers and containers consists of.
@@ -48,7 +51,13 @@ def read_tensors(path: str | Path, kind: str, remedy: str | None = None) -> Any:
             raise InputError(f"{failure}: it is {content.what}. {remedy or content.remedy}")
         _check_parts(Path(path), failure)
         with open(path, "rb") as file:  # of a path, torch would go by the ending
-            return torch.load(file, map_location="cpu", weights_only=True)
+            held = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(held, Mapping | list | tuple):
+            raise InputError(
+                f"{failure}: it holds a single {type(held).__name__}, no tensors by their names. "
+                f"{remedy or SAVE_STATE}"
+            )
+        return held
     except InputError:
         raise
     except Exception as error:  # torch raises many kinds on damaged files; all mean the same here
@@ -66,8 +75,7 @@ def _check_parts(path: Path, failure: str) -> None:
             if not NEEDED.fullmatch(name):
                 raise InputError(
                     f"{failure}: it names {printable(name.replace(' ', '.'))}, which no weights "
-                    "need; files that hold code are refused. Where it was made, save the network's "
-                    "state_dict() alone with torch.save, and give that file."
+                    f"need; files that hold code are refused. {SAVE_STATE}"
                 )
 
 

@@ -184,7 +184,7 @@ def import_released(source: str | Path, destination: str | Path, prefix: str | N
     adopt(generator, {name: state[released_name(name)] for name in generator.state_dict()}, source)
     facts = {"source": "released by the paper's authors"} | ({"prefix": begin} if begin else {})
     data = packed(generator, facts)
-    if destination.exists() and destination.read_bytes() != data:
+    if destination.is_file() and destination.read_bytes() != data:
         raise InputError(
             f"{destination} is there already and holds something else than {source}: give another "
             f"name, for example {free_name(destination)}, or move it away."

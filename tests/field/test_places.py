@@ -160,6 +160,16 @@ def test_what_a_place_holds_is_said(row, folder, aotgan):
     assert out == ("" if status == 2 else counts)
 
 
+@pytest.mark.parametrize("out", ["loop.png", "loop", "loop/r.png", "/dev/full", "/dev/null/r"])
+def test_where_no_result_can_be_is_said(out, folder, aotgan):
+    files("a.png", "m.png")()
+    for name in ("loop.png", "loop"):
+        os.symlink(name, name)
+    status, said, err = aotgan(f"inpaint a.png m.png {out} --model smooth")
+    assert (status, said) == (1, f"{out}: 0 filled, 0 there before, 1 failed\n")
+    assert re.match(r"failed: a.png: cannot write .*(Choose a folder|Remove it first)", err)
+
+
 BESIDE = {
     "masks elsewhere": ("p/a.jpg p/b/c.jpg k/a.png k/b/c.png", "p k p", 2),
     "one mask": ("p/a.jpg p/b/c.jpg m.png", "p m.png p", 2),

@@ -118,6 +118,21 @@ REFUSED = {
         "weights import G.pt g",
         "for example g-2.safetensors",
     ),
+    ("output", "a folder"): (
+        lambda: (pt(authors()), os.mkdir("g.safetensors")),
+        IMPORT,
+        "cannot write .*g.safetensors: it is a folder or a device. Give a file's path",
+    ),
+    ("output", "a link to itself"): (
+        lambda: (pt(authors()), os.symlink("g.safetensors", "g.safetensors")),
+        IMPORT,
+        "cannot write .*g.safetensors: it is a link to itself. Remove it first",
+    ),
+    ("output", "export to a folder"): (
+        lambda: (own(), os.mkdir("x.onnx")),
+        LOAD,
+        "cannot write .*x.onnx: it is a folder or a device. Give a file's path",
+    ),
     ("output", "export to .pt"): (own, "weights export g.safetensors x.pt", "ends in .onnx"),
     # downloads and mix-ups: what is it?
     ("what", "page"): (lambda: content(b"<!DOCTYPE html><html>"), IMPORT, "is a web page.*browser"),
@@ -198,6 +213,15 @@ REFUSED = {
         IMPORT,
         "names TorchScript",
     ),
+    ("what", "a number"): (lambda: pt(5), IMPORT, "a single int, .*Where it was made, save"),
+    ("what", "nothing"): (lambda: pt(None), IMPORT, "a single NoneType, .*state_dict.. alone"),
+    ("what", "a text"): (lambda: pt("abc"), IMPORT, "a single str, .*state_dict.. alone"),
+    ("what", "a tensor"): (
+        lambda: pt(torch.zeros(2, 3)),
+        IMPORT,
+        "a single Tensor, .*state_dict.. alone",
+    ),
+    ("what", "numbers"): (lambda: pt([1, 2]), IMPORT, "2 entries, 0 of the 108"),
     ("what", "own names"): (
         lambda: pt(network().state_dict()),
         IMPORT,
@@ -236,8 +260,13 @@ REFUSED = {
 def test_a_file_that_is_refused(row, folder, aotgan):
     make, line, message = REFUSED[row]
     make()
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = held(folder)
     status, out, err = aotgan(line)
     assert (status, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1
     assert re.search(message, err), err
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert held(folder) == before
+
+
+def held(folder):
+    """The names in a folder, with the bytes of what is a file."""
+    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
