@@ -1,5 +1,7 @@
 """Verbs of `aotgan weights`."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -33,12 +35,19 @@ def import_(
 def export(
     model: Annotated[str, typer.Argument(help="Weights file, or a shipped model.")],
     destination: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
 ) -> None:
     """Converts a generator to ONNX for other programs, for all sizes that 4 divides."""
     if destination.suffix != ".onnx":
         raise InputError(
             f"{destination}: expected a name that ends in .onnx, for example "
-            f"{destination.with_suffix('.onnx')}."
+            f"{shlex.quote(str(destination.with_suffix('.onnx')))}."
+        )
+    if os.path.isfile(destination) and not overwrite:
+        raise InputError(
+            f"{destination} is there already: give another name, or --overwrite to replace it."
         )
     from aotgan.models.onnx import export_onnx
 

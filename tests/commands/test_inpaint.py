@@ -156,3 +156,6 @@ def test_export_goes_by_the_ending_and_passes_the_model_on(place, aotgan, monkey
     monkeypatch.setitem(sys.modules, "aotgan.models.onnx", module)
     status, out, _ = aotgan("weights export g.safetensors g.onnx")
     assert (status, out) == (0, "wrote g.onnx of g.safetensors\n")
+    (place / "g.onnx").touch()
+    assert aotgan("weights export g.safetensors g.onnx")[0] == 2
+    assert aotgan("weights export g.safetensors g.onnx --overwrite")[:2] == (status, out)

@@ -88,6 +88,11 @@ REFUSED = {
         "g.pth: expected a name that ends in .safetensors, for example g.safetensors",
     ),
     ("output", "no ending"): (lambda: pt(authors()), "weights import G.pt g", "for example g.safe"),
+    ("output", "export to a file that is there"): (
+        lambda: (own(), content(b"mine", "x.onnx")),
+        LOAD,
+        "x.onnx is there already: give another name, or --overwrite to replace it",
+    ),
     ("output", "before any work"): (
         lambda: None,
         "weights import absent.pt g.pt",
