@@ -1,6 +1,7 @@
 """The verb `aotgan evaluate`: measures a model, or the result files of any program."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -158,7 +159,8 @@ def _check_targets(
 ) -> None:
     """Refuses, before any work, places that cannot be written or would mix with others."""
     if csv is not None and csv.is_dir():
-        raise InputError(f"--csv {csv} is a folder: give a file's name, {csv / 'table.csv'} say.")
+        name = shlex.quote(str(csv / "table.csv"))
+        raise InputError(f"--csv {csv} is a folder: give a file's name, {name} say.")
     new = [folder for folder in (save_pairs, save_fills) if folder is not None]
     targets = [*new, *(path for path in (out, csv) if path is not None)]
     for folder in new:

@@ -114,7 +114,12 @@ def free_name(path: Path) -> Path:
 
 def command(verb: str, *words: str | Path) -> str:
     """Returns a command line in backquotes, its words quoted for the shell."""
-    return f"`{verb} {' '.join(shlex.quote(str(word)) for word in words)}`"
+    return f"`{verb} {' '.join(map(quoted, words))}`"
+
+
+def quoted(word: str | Path) -> str:
+    """Returns a path as a shell takes it, for a message."""
+    return shlex.quote(str(word))
 
 
 def printable(text: str, most: int = 120) -> str:
@@ -165,10 +170,8 @@ def _archive_kind(path: Path, kind: str, names: Sequence[str]) -> FileKind:
     inside = next((name for name in names if name.endswith(WEIGHTS_ENDINGS)), None)
     holds = f"; it holds {printable(inside)}" if inside else ""
     unpack = command(f"python -m {kind}file -e", path, folder)
-    return FileKind(
-        OTHER,
-        f"a {kind} archive{holds}",
-        f"Unpack it by {unpack}, then give {folder / printable(inside)}."
-        if inside
-        else f"Unpack it by {unpack}, then give the weights file in {folder}.",
-    )
+    # a name that leads out of the folder is unpacked inside, one that cannot be shown is not given
+    parts = [part for part in (inside or "").split("/") if part not in ("", ".", "..")]
+    shown = inside and printable(inside) == inside
+    file = quoted(folder.joinpath(*parts)) if shown else f"the weights file in {quoted(folder)}"
+    return FileKind(OTHER, f"a {kind} archive{holds}", f"Unpack it by {unpack}, then give {file}.")

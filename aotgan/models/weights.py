@@ -25,6 +25,7 @@ from aotgan.models.file_kinds import (
     import_command,
     kind_of,
     printable,
+    quoted,
 )
 from aotgan.models.generator import Generator
 from aotgan.models.inpainter import Inpainter
@@ -88,6 +89,7 @@ def load_generator(path: str | Path | None = None, device: str | torch.device = 
     Arguments, result and errors are those of `load_inpainter`; weights of another model are an
     InputError, too.
     """
+    _check_learnt(path)
     model = load_inpainter(path, device)
     if not isinstance(model, Generator):
         raise InputError(
@@ -145,6 +147,7 @@ def load_filling(path: str | Path | None = None, device: str | torch.device = "c
 
 def read_metadata(path: str | Path | None = None) -> dict[str, str]:
     """Returns the facts stored with a weights file; arguments and errors as `load_generator`."""
+    _check_learnt(path)
     return _read(_resolve(path))[0]
 
 
@@ -187,7 +190,7 @@ def import_released(source: str | Path, destination: str | Path, prefix: str | N
     if destination.is_file() and destination.read_bytes() != data:
         raise InputError(
             f"{destination} is there already and holds something else than {source}: give another "
-            f"name, for example {free_name(destination)}, or move it away."
+            f"name, for example {quoted(free_name(destination))}, or move it away."
         )
     return write_atomically(destination, data)
 
@@ -196,7 +199,7 @@ def _check_destination(source: Path, destination: Path) -> None:
     if destination.suffix != ENDING:
         raise InputError(
             f"{destination}: expected a name that ends in {ENDING}, for example "
-            f"{free_name(destination)}."
+            f"{quoted(free_name(destination))}."
         )
     if not source.is_file():
         raise InputError(
@@ -205,7 +208,7 @@ def _check_destination(source: Path, destination: Path) -> None:
     if destination.exists() and source.samefile(destination):
         raise InputError(
             f"{destination} is the file to read: give another name for the result, for example "
-            f"{free_name(destination)}."
+            f"{quoted(free_name(destination))}."
         )
 
 
@@ -270,6 +273,14 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         ) from error
 
 
+def _check_learnt(path: str | Path | None) -> None:
+    if path in CLASSICAL:
+        raise InputError(
+            f"{path} learns nothing and has no weights: give a weights file or one of the shipped "
+            f"models ({', '.join(shipped_models()) or 'none'})."
+        )
+
+
 def _resolve(path: str | Path | None) -> Path:
     path = DEFAULT_MODEL if path is None else path
     if isinstance(path, str) and (name := shipped_name(path)):
@@ -286,11 +297,13 @@ def _resolve(path: str | Path | None) -> Path:
 def _instead_of(path: Path, names: list[str]) -> str:
     """A sentence, after a space, on what else may be meant by a path that is no file."""
     choices = [*names, *(name.removeprefix(PREFIX) for name in names), *CLASSICAL]
+    if str(path) in choices:
+        return f" The name of a model is given as text, {str(path)!r}, not as a path."
     return _inside(path, f"*{ENDING}") or did_you_mean(path, choices)
 
 
 def _inside(path: Path, pattern: str) -> str:
     """A sentence, after a space, on the files in a folder that was given; "" for none."""
     files = sorted(path.glob(pattern)) if path.is_dir() else []
-    listed = ", ".join(map(str, files[:3]))
+    listed = ", ".join(map(quoted, files[:3]))
     return f" It is a folder that holds {listed}: give one of these." if files else ""

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,12 @@ def test_a_mask_that_lies_on_its_side_is_transposed(model):
     assert "It fits turned by 90 degrees: transpose it" in advice
     filled = aotgan.inpaint(image, mask.T.T, model)
     assert (filled != image).any(-1)[mask].mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["smooth", "aotgan-scenes", "scenes"])
+def test_the_name_of_a_model_is_given_as_text(name):
+    advice = said_of(photo(), [BOX], Path(name))
+    is_right(photo(), [BOX], re.search("given as text, '(.*)', not as a path", advice)[1])
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ REFUSED = {
         "g.pth: expected a name that ends in .safetensors, for example g.safetensors",
     ),
     ("output", "no ending"): (lambda: pt(authors()), "weights import G.pt g", "for example g.safe"),
+    ("output", "example with a space"): (
+        lambda: pt(authors()),
+        "weights import G.pt 'my model'",
+        "for example 'my model.safetensors'",
+    ),
     ("output", "export to a file that is there"): (
         lambda: (own(), content(b"mine", "x.onnx")),
         LOAD,
@@ -203,6 +208,16 @@ REFUSED = {
         own,
         "weights import g.safetensors h.safetensors",
         "a weights file of this package already",
+    ),
+    ("what", "a filling"): (
+        lambda: None,
+        "weights show smooth",
+        "smooth learns nothing and has no weights: give a weights file or one of .*aotgan-scenes",
+    ),
+    ("what", "a filling to export"): (
+        lambda: None,
+        "weights export smooth x.onnx",
+        "smooth learns nothing and has no weights",
     ),
     ("what", "folder"): (own, "weights show .", r"It is a folder that holds g.safetensors: give"),
     ("what", "folder of the authors"): (

@@ -20,10 +20,10 @@ from aotgan.models.weights import SHIPPED, load_inpainter, save_generator
 pytestmark = pytest.mark.usefixtures("folder")
 
 
-def zipped():
+def zipped(inside="celebahq/G0000000.pt", name="authors.zip"):
     pt(authors())
-    with zipfile.ZipFile("authors.zip", "w") as archive:
-        archive.write("G.pt", "celebahq/G0000000.pt")
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.write("G.pt", inside)
     Path("G.pt").unlink()
 
 
@@ -113,6 +113,22 @@ ADVISED = {
     ),
     "two networks": (lambda: pt(prefixed("a.") | prefixed("b.", authors(1))), IMPORT),
     "zip": (zipped, "weights import authors.zip g.safetensors"),
+    "zip with spaces": (
+        lambda: zipped("their models/G 0.pt", "all of it.zip"),
+        "weights import 'all of it.zip' g.safetensors",
+    ),
+    "zip that leads out": (
+        lambda: zipped("../../x/./G.pt"),
+        "weights import authors.zip g.safetensors",
+    ),
+    "zip with a long name": (
+        lambda: zipped(f"{'a' * 130}.pt"),
+        "weights import authors.zip g.safetensors",
+    ),
+    "zip with a line break": (
+        lambda: zipped("a\nb/G.pt"),
+        "weights import authors.zip g.safetensors",
+    ),
     "tar": (tarred, "weights import authors.tar.gz g.safetensors"),
 }
 
@@ -129,9 +145,10 @@ def test_advice_followed_to_the_letter_works(case, folder, aotgan):
             assert aotgan(shlex.join(words))[0] == 0
         else:
             subprocess.run([sys.executable, *words], check=True)
-    if case in ("zip", "tar"):
-        file = re.search(r"then give (\S+)\.\s", err)[1]
-        assert aotgan(f"weights import {file} g.safetensors")[0] == 0
+    if case.startswith(("zip", "tar")):
+        place = Path(shlex.split(re.search(r"then give (.*)\.\n", err)[1])[-1])
+        [file] = place.rglob("*.pt") if place.is_dir() else [place]
+        assert aotgan(f"weights import {shlex.quote(str(file))} g.safetensors")[0] == 0
     written = {path for path in folder.glob("*.safetensors") if path.name != "G.safetensors"}
     [path] = written or {folder / "G.safetensors"}
     assert torch.equal(load_generator(path).decoder[4].weight, network().decoder[4].weight)
