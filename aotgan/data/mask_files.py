@@ -96,6 +96,11 @@ def _from_boxes(boxes: Sequence[Any], size: tuple[int, int] | None) -> NDArray[n
         raise InputError("boxes are a mask of an image: give size=(height, width) of it, too.")
     corners = []
     for box in boxes:
+        if isinstance(box, Image.Image | str | Path) or getattr(box, "ndim", 1) > 1:
+            raise InputError(
+                f"a list of masks ({type(box).__name__}) was given; expected one mask or, with a "
+                "batch of images, one tensor (B, 1, H, W) of theirs."
+            )
         numbers = list(box) if isinstance(box, list | tuple | np.ndarray) else []
         real = all(isinstance(n, int | float | np.integer | np.floating) for n in numbers)
         if len(numbers) != 4 or not real or not all(map(math.isfinite, numbers)):

@@ -247,6 +247,12 @@ def test_a_mask_file_is_turned_upright(small, tmp_path):
         ([(3, 2, 9)], "expected a list of boxes"),
         ([(500, 10, 600, 50)], r"box \(500, 10, 600, 50\): it lies outside of the image of 14 x 9"),
         ((3, 2, 9, 5), "expected a list of boxes"),
+        (
+            [np.zeros(SIZE)] * 2,
+            r"a list of masks \(ndarray\) was given; expected one mask or",
+        ),
+        (["m.png"], r"a list of masks \(str\) was given"),
+        ([Image.new("1", (14, 9))], r"a list of masks \(Image\) was given"),
         ([(3, float("nan"), 9, 5)], "expected a list of boxes"),
         ([(3, 2, 3, 5)], "left < right and top < bottom"),
         ([(3, 5, 9, 5)], "left < right and top < bottom"),

@@ -143,6 +143,14 @@ def test_a_mask_that_lies_on_its_side_is_transposed(model):
     assert (filled != image).any(-1)[mask].mean() > 0.9
 
 
+def test_masks_of_a_batch_are_one_tensor(model):
+    images = torch.stack([torch.rand(3, SIDE, SIDE) * 2 - 1] * 2)
+    masks = [torch.from_numpy(HOLE)[None], torch.from_numpy(HOLE.T)[None]]
+    assert "one tensor (B, 1, H, W) of theirs" in said_of(images, masks, model)
+    changed = aotgan.inpaint(images, torch.stack(masks), model) != images
+    assert (changed.any(1, keepdim=True) == torch.stack(masks)).all()
+
+
 @pytest.mark.parametrize("name", ["smooth", "aotgan-scenes", "scenes"])
 def test_the_name_of_a_model_is_given_as_text(name):
     advice = said_of(photo(), [BOX], Path(name))
