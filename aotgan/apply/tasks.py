@@ -110,8 +110,8 @@ def plan_tasks(
 
     Raises:
         InputError: nothing at one of the places, or a result that would replace an image or mask.
-            Where results lie beside these, one that is there is known by its name, that of another
-            image, and left alone; with `overwrite` it counts as an image.
+            Where results lie beside these, a file that is there is known as one by its name, that
+            of another image, and left alone; with `overwrite` it is refused.
     """
     is_file, out = _is_file_name(images, out), Path(out)
     # inputs below one another's folders are told apart by the places that were given
@@ -125,12 +125,11 @@ def plan_tasks(
     ending = FORMATS[file_format].endings[0]
     results = {name: out if is_file else out / f"{name}{ending}" for name, _ in pictures}
     masks_of, strange_of = _by_image(choices), _by_image(strange_masks)
-    # with --overwrite they would be replaced, and they may be originals
-    earlier = set[Path]() if overwrite else _earlier(results, _by_name(pictures), masks_of)
+    earlier = _earlier(results, _by_name(pictures), masks_of)
     outcome.among = bool(earlier)
     pictures = [(name, path) for name, path in pictures if path not in earlier]
     inputs = {path for _, path in (*pictures, *choices)} - earlier
-    _check_no_input_is_replaced(results.values(), inputs)
+    _check_no_input_is_replaced(results.values(), inputs, earlier if overwrite else ())
     # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
     for name, image in pictures:
@@ -272,11 +271,18 @@ def _is_of(path: Path, places: Sequence[Path]) -> bool:
     return any(_is_below(path, place) or real(path) == real(place) for place in places)
 
 
-def _check_no_input_is_replaced(results: Iterable[Path], inputs: Iterable[Path]) -> None:
+def _check_no_input_is_replaced(
+    results: Iterable[Path], inputs: Iterable[Path], doubtful: Collection[Path]
+) -> None:
     originals = set(map(real, inputs))
     for result in results:
         if real(result) in originals:
             raise InputError(
                 f"{result} would replace an image or mask that is read. Give another place for "
-                "the results, or remove it if it is one of them."
+                "the results."
             )
+    if doubtful:
+        raise InputError(
+            f"{min(doubtful)} lies among the images or masks and may be one, which --overwrite "
+            "does not replace. Remove it first, or give another place for the results."
+        )

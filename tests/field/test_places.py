@@ -201,7 +201,7 @@ def test_results_beside_the_originals_are_known_again(case, folder, aotgan):
     if inside:
         assert (status, err) == (0, "")
         return
-    assert status == 2 and "would replace an image or mask" in err
+    assert status == 2 and "may be one, which --overwrite does not replace. Remove it" in err
     Path(re.match("error: (\\S+)", err)[1]).unlink()
     assert f"1 filled, {count - 1} there before" in aotgan(line)[1]
 
