@@ -329,7 +329,7 @@ class Painter(ipywidgets.VBox):
             else:
                 self._open(Session(path, path.stem, folder=folder))
         except InputError as error:
-            text = spoken(str(error).replace(str(path), path.name), "invert the mask")
+            text = spoken(str(error).replace(str(path), path.name))
             raise InputError(text) from error
 
     def _give(self, what: str, part: int) -> None:

@@ -189,9 +189,9 @@ def image_file(image: Any, original: Any = None) -> tuple[str, bytes]:
     return FORMATS[kind].endings[0][1:], buffer.getvalue()
 
 
-def spoken(text: str, inversion: str = "press Invert") -> str:
+def spoken(text: str) -> str:
     """A message about the painter's mask, for those who have a button to invert it."""
-    return OPTIONS.sub(".", OPTION.sub(f"{inversion}.", text))
+    return OPTIONS.sub(".", OPTION.sub("press Invert.", text))
 
 
 @contextmanager

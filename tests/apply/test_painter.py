@@ -282,9 +282,14 @@ def test_no_message_asks_for_python(fills, hole):
     painter = Painter(photo())
     painter.mask = hole
     upload = {"kind": "upload", "what": "mask", "name": "m.png", "part": 0, "parts": 1}
-    message(painter, [png(Image.new("1", SIZE[::-1], 1))], **upload)
-    assert painter.canvas.notice.endswith("what to keep, invert the mask.")
-    assert np.array_equal(painter.mask, hole)
+    layer = np.dstack([np.uint8(255) * hole] * 4)  # white strokes on nothing
+    for mask, way in (
+        (Image.new("1", SIZE[::-1], 1), "Leave what is to be kept out of it."),
+        (Image.fromarray(layer), "without transparency, white in the hole."),
+    ):
+        message(painter, [png(mask)], **upload)
+        assert painter.canvas.notice.endswith(way) and "hole=" not in painter.canvas.notice
+        assert np.array_equal(painter.mask, hole)
 
 
 def test_a_lost_part_is_noticed(fills):
