@@ -44,6 +44,11 @@ class Density:
         return round(self.x * scale), round(self.y * scale)
 
     @property
+    def turned(self) -> "Density":
+        """That of the picture turned by 90 degrees."""
+        return Density(self.y, self.x, self.unit)
+
+    @property
     def dpi(self) -> tuple[float, float]:
         """Pixels in an inch."""
         scale = METRES["inch"] / METRES[self.unit]

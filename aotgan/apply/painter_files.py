@@ -19,7 +19,7 @@ from PIL import Image
 from aotgan.apply.encoding import encode
 from aotgan.apply.metadata import Metadata, density
 from aotgan.apply.pictures import Picture, read_pictures
-from aotgan.apply.reading import keep_exif, read_metadata
+from aotgan.apply.reading import make_upright, read_metadata
 from aotgan.apply.saving import FORMATS, plain, tell
 from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from aotgan.errors import InputError
@@ -159,7 +159,7 @@ def metadata_of(image: Any) -> Metadata:
         if "dpi" in said:
             x, y = map(float, said["dpi"])
             metadata.density = density(x, y, "inch")
-        keep_exif(metadata, orientation(image) in SIDEWAYS)
+        make_upright(metadata, orientation(image) in SIDEWAYS)
     return metadata
 
 

@@ -12,7 +12,7 @@ from aotgan.apply.tiff import ELSEWHERE, PAGE_TAGS, read_tiff
 from aotgan.data import png
 from aotgan.data.images import open_image
 from aotgan.data.orientation import SIDEWAYS, orientation, upright_exif, upright_xmp
-from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile, exif_of
+from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile, exif_of, turned
 
 XMP_TEXT = b"XML:com.adobe.xmp"
 EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
@@ -36,17 +36,16 @@ def read_metadata(path: Path) -> Metadata:
             metadata.frames = getattr(image, "n_frames", 1)
     with path.open("rb") as file:
         READERS[str(kind)](file, metadata)
-    keep_exif(metadata, sideways)
-    metadata.xmp = upright_xmp(metadata.xmp)
+    make_upright(metadata, sideways)
     return metadata
 
 
-def keep_exif(metadata: Metadata, sideways: bool) -> None:
-    """Makes the EXIF data those of an upright picture, and takes a resolution from them.
+def make_upright(metadata: Metadata, sideways: bool) -> None:
+    """Makes what is said that of the upright picture, and takes a resolution from the EXIF data.
 
     Args:
-        metadata: of the picture; its EXIF data are as the file has them.
-        sideways: whether they turn the picture by 90 degrees.
+        metadata: of the picture, as the file has them.
+        sideways: whether its EXIF data turn the picture by 90 degrees.
     """
     data, broken = upright_exif(metadata.exif, sideways)
     if metadata.exif and not data and broken == [ORIENTATION]:
@@ -59,7 +58,10 @@ def keep_exif(metadata: Metadata, sideways: bool) -> None:
             metadata.lost.append(PREVIEW)
     except BrokenTags:
         pass  # it is said above
-    metadata.exif = data
+    metadata.exif, metadata.xmp = data, upright_xmp(metadata.xmp, sideways)
+    if sideways:
+        metadata.tags = turned(metadata.tags)
+        metadata.density = metadata.density and metadata.density.turned
     if data and metadata.density is None:
         metadata.density = exif_density(data)
 

@@ -4,7 +4,7 @@ import re
 
 from PIL import Image
 
-from aotgan.data.tags import EXIF, LENGTH, ORIENTATION, WIDTH, BrokenTags, TagFile
+from aotgan.data.tags import ORIENTATION, BrokenTags, TagFile
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -16,7 +16,19 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = (5, 6, 7, 8)
-XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=\"|='|>)\s*)[2-8]")
+XMP_ORIENTATION = re.compile(r"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
+# what is said of the width, and the same of the height
+XMP_SIDES = {
+    "tiff:ImageWidth": "tiff:ImageLength",
+    "tiff:XResolution": "tiff:YResolution",
+    "exif:PixelXDimension": "exif:PixelYDimension",
+    "exif:FocalPlaneXResolution": "exif:FocalPlaneYResolution",
+}
+OTHER_SIDES = XMP_SIDES | {height: width for width, height in XMP_SIDES.items()}
+XMP_SIDE = re.compile(rf"\b({'|'.join(OTHER_SIDES)})\b")
+# how XMP data of two bytes a letter begin -> their encoding
+WIDE = {b"<\0": "utf-16-le", b"\xff\xfe": "utf-16-le"}
+WIDE |= {b"\0<": "utf-16-be", b"\xfe\xff": "utf-16-be"}
 
 
 def orientation(image: Image.Image) -> int:
@@ -38,7 +50,7 @@ def upright(image: Image.Image) -> Image.Image:
     if kept:
         result.info["exif"] = b"Exif\0\0" + kept
     if isinstance(xmp := result.info.get("xmp"), bytes):
-        result.info["xmp"] = upright_xmp(xmp)
+        result.info["xmp"] = upright_xmp(xmp, turn in SIDEWAYS)
     for key in ("Raw profile type exif", "XML:com.adobe.xmp"):  # the same once more, as text
         result.info.pop(key, None)
     return result
@@ -63,15 +75,21 @@ def upright_exif(data: bytes, sideways: bool = False) -> tuple[bytes, list[int]]
         file = TagFile(kept)
         if not file.rows(file.first):
             return b"", broken
-        sides = file.read(file.first).get(EXIF)
-        if sideways and sides and sides.inside and {WIDTH, LENGTH} <= set(sides.inside):
-            width, length = (int(sides.inside[tag].numbers[0]) for tag in (WIDTH, LENGTH))
-            kept = file.with_numbers({WIDTH: length, LENGTH: width}, EXIF)
-        return kept, broken
+        return (file.turned() if sideways else kept), broken
     except BrokenTags:
         return b"", [ORIENTATION]
 
 
-def upright_xmp(xmp: bytes) -> bytes:
-    """Returns XMP data that say the picture is upright where they said anything else."""
-    return XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+def upright_xmp(xmp: bytes, sideways: bool = False) -> bytes:
+    """Returns XMP data that say the picture is upright where they said anything else.
+
+    Args:
+        xmp: the XMP data; what of them is no text stays.
+        sideways: whether the picture was turned by 90 degrees, so that its sides are exchanged.
+    """
+    encoding = WIDE.get(xmp[:2], "latin-1"), "surrogatepass"
+    even = len(xmp) // 2 * 2
+    text = XMP_ORIENTATION.sub(r"\g<1>1", xmp[:even].decode(*encoding))
+    if sideways:
+        text = XMP_SIDE.sub(lambda side: OTHER_SIDES[side[0]], text)
+    return text.encode(*encoding) + xmp[even:]

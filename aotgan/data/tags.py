@@ -13,8 +13,9 @@ from PIL import ExifTags, TiffTags
 
 ORIENTATION = int(ExifTags.Base.Orientation)
 EXIF, GPS, INTEROP = 34665, 34853, 40965  # directories that an entry is the address of
-WIDTH, LENGTH = 0xA002, 0xA003  # of the upright picture, among the EXIF data
 INSIDE = {None: (EXIF, GPS), EXIF: (INTEROP,)}  # and where they are
+# size and resolution: what is said of the width, and the same of the height
+SIDES = {None: {256: 257, 282: 283}, EXIF: {0xA002: 0xA003, 0xA20E: 0xA20F}}
 # type -> code of a number as of `struct`, and how many of them are a value
 TYPES = {1: ("B", 1), 2: ("B", 1), 3: ("H", 1), 4: ("I", 1), 5: ("I", 2), 6: ("b", 1), 7: ("B", 1)}
 TYPES |= {8: ("h", 1), 9: ("i", 1), 10: ("i", 2), 11: ("f", 1), 12: ("d", 1), 13: ("I", 1)}
@@ -187,22 +188,21 @@ class TagFile:
         broken = self._close_up(changed, self.first, None, unwanted)
         return bytes(changed), broken
 
-    def with_numbers(self, numbers: Mapping[int, int], group: int | None = None) -> bytes:
-        """Returns the bytes with other numbers in some entries that are there.
+    def turned(self) -> bytes:
+        """Returns the bytes with what they say of width and height exchanged.
 
-        Args:
-            numbers: the first value of each, by tag.
-            group: the directory inside the first one that they are in; None for the first itself.
+        Raises:
+            BrokenTags: as `rows`.
         """
         changed = bytearray(self.buffer[:])
-        places = [
-            self.value(row) for row in self.rows(self.first) if row.sound and row.tag == group
-        ]
-        for offset in places if group else [self.first]:
-            for row in self.rows(offset, group):
-                if row.sound and row.tag in numbers and row.kind in WHOLE and row.size:
-                    code = self.order + TYPES[row.kind][0]
-                    struct.pack_into(code, changed, row.start, numbers[row.tag])
+        inner = [self.value(row) for row in self.rows(self.first) if row.sound and row.tag == EXIF]
+        for offset, group in [(self.first, None), *((place, EXIF) for place in inner)]:
+            rows = [
+                (across(row.tag, group), bytes(self.buffer[row.position + 2 :][: self.step - 2]))
+                for row in self.rows(offset, group)
+            ]
+            table = [struct.pack(f"{self.order}H", tag) + rest for tag, rest in sorted(rows)]
+            changed[offset + self.head : self._end(offset)] = b"".join(table)
         return bytes(changed)
 
     def _close_up(
@@ -280,6 +280,19 @@ def fits(tag: int, kind: int, group: int | None) -> bool:
     if expected in (TiffTags.SHORT, TiffTags.LONG):
         return kind in WHOLE
     return expected not in (TiffTags.RATIONAL, TiffTags.SIGNED_RATIONAL) or kind not in TEXTS - {1}
+
+
+def across(tag: int, group: int | None) -> int:
+    """Returns the entry that says of the other side what this one says; itself for most."""
+    return next((sum(pair) - tag for pair in SIDES.get(group, {}).items() if tag in pair), tag)
+
+
+def turned(tags: Mapping[int, Tag], group: int | None = None) -> Tags:
+    """Returns entries with what they say of width and height exchanged."""
+    return {
+        across(number, group): Tag(tag.kind, tag.data, tag.inside and turned(tag.inside, number))
+        for number, tag in tags.items()
+    }
 
 
 def packed(tags: Mapping[int, Tag], start: int, following: int = 0) -> bytes:

@@ -163,3 +163,11 @@ def shape_of_pixels(x, y):
         path.write_bytes(data[:13] + struct.pack(">BHH", 0, x, y) + data[18:])
 
     return write
+
+
+def laid(turn, tags=(), inner=(), **options):
+    """Writes a picture whose EXIF data have an orientation, other tags, and others inside them."""
+    exif = Image.Exif()
+    exif.update({274: turn, **dict(tags)})
+    exif.get_ifd(0x8769).update(inner)
+    return lambda path: photo().save(path, exif=exif.tobytes(), **options)

@@ -162,3 +162,23 @@ def without_density(key, value):
         assert result.image.info.get(key) == value and "dpi" not in result.image.info
 
     return right
+
+
+def says_exif(tags):
+    """The result's EXIF data, or its own tags, have these."""
+
+    def right(result):
+        exif = result.image.getexif()
+        said = {**exif, **exif.get_ifd(0x8769)}
+        assert {tag: said.get(tag) for tag in tags} == tags
+
+    return right
+
+
+def says_xmp(xmp):
+    """The result has these XMP data."""
+
+    def right(result):
+        assert result.image.info["xmp"] == xmp
+
+    return right

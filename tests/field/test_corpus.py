@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from aotgan.data.orientation import upright
+from aotgan.data.orientation import SIDEWAYS, orientation, upright
 from field.cases import HOLE, fill, network
 from field.corpus import COUNT, ordinary_files
 
@@ -61,6 +61,7 @@ def wrong(path, result, options):
     if options.get("icc_profile") and after.info.get("icc_profile") != options["icc_profile"]:
         return "the colour profile is gone"
     had, has = before.info.get("dpi"), after.info.get("dpi")
+    had = had[::-1] if had and orientation(before) in SIDEWAYS else had
     told = "dpi" in options and after.format != "WEBP"
     if told and had != has:
         return f"dpi {had} became {has}"

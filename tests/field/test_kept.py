@@ -1,0 +1,55 @@
+"""What is kept of what people's files say beside the samples, and what is told of the rest."""
+
+import pytest
+
+from field.cases import Case, fill, network
+from field.files import XMP, laid
+from field.right import says_density, says_exif, says_xmp
+
+TURNED = "a turned picture says the sides of the stored one"
+SIZE, OTHER_SIZE = {256: 640, 257: 480}, {257: 640, 256: 480}
+SIDES, INNER = {282: 200.0, 283: 100.0, 296: 2}, {0xA002: 640, 0xA003: 480, 0xA20E: 7.0}
+OTHER = {283: 200.0, 282: 100.0, 296: 2, 0xA003: 640, 0xA002: 480, 0xA20F: 7.0}
+LYING = '<x tiff:Orientation="6" tiff:ImageWidth="640"><tiff:ImageLength>480</tiff:ImageLength></x>'
+STANDING = LYING.replace("6", "1", 1).replace("Width", "Side").replace("Length", "Width")
+STANDING = STANDING.replace("Side", "Length")
+
+CASES = [
+    *(
+        Case(TURNED, source, laid(turn, SIDES, INNER), out, right)
+        for source in ("s.jpg", "s.png", "s.tif", "s.webp")
+        for out in ("o.jpg", "o.png", "o.tif", "o.webp")
+        for turn, right in ((6, says_exif(OTHER)), (3, says_exif(SIDES | INNER)))
+    ),
+    *(
+        Case(TURNED, "s.jpg", laid(turn, SIZE), out, right)
+        for out in ("o.jpg", "o.png", "o.webp")
+        for turn, right in ((6, says_exif(OTHER_SIZE)), (3, says_exif(SIZE)))
+    ),
+    *(
+        Case(TURNED, source, laid(turn, dpi=(200, 100)), out, right)
+        for source in ("s.jpg", "s.png", "s.tif")
+        for out in ("o.jpg", "o.png", "o.tif", "o.bmp")
+        for turn, right in ((5, says_density(100, 200)), (2, says_density(200, 100)))
+    ),
+    *(
+        Case(TURNED, "s.jpg", laid(6, xmp=said.encode(encoding)), "o.jpg", says_xmp(upright))
+        for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be")
+        for said, upright in (
+            (LYING, STANDING.encode(encoding)),
+            ("<x tiff:Orientation = ' 8 '/>", "<x tiff:Orientation = ' 1 '/>".encode(encoding)),
+        )
+    ),
+    Case(TURNED, "s.jpg", laid(6, xmp=XMP), "o.jpg", says_xmp(XMP)),
+]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return network(tmp_path_factory.mktemp("network"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_a_file_says(tmp_path, weights, case):
+    case.make(tmp_path / case.source)
+    case.right(fill(tmp_path, case.source, case.out, case.hole, weights))
