@@ -20,6 +20,7 @@ EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 EXIF_HEAD, XMP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 ICC_HEAD, VIEWS_HEAD, PHOTOSHOP_HEAD = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 SMALL_PICTURES = (0x0409, 0x040C)  # among Photoshop's resources
+PADDING = b"\0\xff\r\n"  # behind a picture, says nothing
 JFIF_UNITS = {0: "", 1: "inch", 2: "cm"}
 
 
@@ -66,10 +67,18 @@ def make_upright(metadata: Metadata, sideways: bool) -> None:
         metadata.density = exif_density(data)
 
 
+def _tell_rest(rest: bytes, metadata: Metadata) -> None:
+    if rest.strip(PADDING):
+        metadata.lost.append("what lies behind the picture in its file, as films of phones do")
+
+
 def _read_png(file: BinaryIO, metadata: Metadata) -> None:
     for item in png.chunks(file):
         if item.name == b"acTL" and metadata.frames == 1:
             metadata.lost.append("the animation")
+        if item.name == b"IEND":
+            file.seek(item.start + item.size + 4)
+            _tell_rest(file.read(), metadata)
         # samples are written anew
         if item.name in png.PIXELS | png.FRAMES and item.name != b"IHDR":
             continue
@@ -164,6 +173,8 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
             metadata.segments.append((marker, data))
     if views:
         metadata.lost.append("the further views")
+    else:  # no byte of the samples, where the segments end, is like the mark of the end
+        _tell_rest(file.read().partition(b"\xff\xd9")[2], metadata)
     _keep_profile(profile, metadata)
     metadata.photoshop = _without_small_pictures(metadata.photoshop, metadata.lost)
 
@@ -200,8 +211,11 @@ def _without_small_pictures(data: bytes, lost: list[str]) -> bytes:
 def _read_webp(file: BinaryIO, metadata: Metadata) -> None:
     places = {b"ICCP": "profile", b"EXIF": "exif", b"XMP ": "xmp"}
     pixels = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
+    file.seek(4)
+    size = int.from_bytes(file.read(4), "little")
+    end = 8 + size + size % 2
     file.seek(12)
-    while len(head := file.read(8)) == 8:
+    while file.tell() < end and len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name in places:
             setattr(metadata, places[name], file.read(size))
@@ -211,6 +225,8 @@ def _read_webp(file: BinaryIO, metadata: Metadata) -> None:
         if name not in pixels and name.strip().isalnum():
             metadata.lost.append(f"the {name.decode()} chunk")
         file.seek(size + size % 2, 1)
+    file.seek(end)
+    _tell_rest(file.read(), metadata)
 
 
 def _read_bmp(file: BinaryIO, metadata: Metadata) -> None:

@@ -62,6 +62,8 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
         if place + 12 + size > end or not name.isalpha():
             return
         yield Chunk(name, place + 8, size)
+        if name == b"IEND":
+            return
         place += 12 + size
 
 

@@ -88,6 +88,16 @@ def encoded(name):
     return buffer.getvalue()
 
 
+def followed(data, **options):
+    """Writes a picture with bytes behind it."""
+
+    def write(path):
+        photo().save(path, **options)
+        path.write_bytes(path.read_bytes() + data)
+
+    return write
+
+
 def jpeg_with(marker, data):
     """Writes a JPEG file with a segment."""
     return lambda path: path.write_bytes(with_segment(encoded("jpeg"), marker, data))

@@ -24,6 +24,15 @@ def told(words):
     return right
 
 
+def noted(text):
+    """There is a result, and this note and no other."""
+
+    def right(result):
+        assert result.image.size == (SIDE, SIDE) and result.notes == text, result.notes
+
+    return right
+
+
 def refused(*words):
     """There is no result, and the reason has these words."""
 

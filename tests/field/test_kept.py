@@ -2,14 +2,17 @@
 
 import pytest
 
-from field.cases import Case, fill, network
-from field.files import XMP, laid
-from field.right import says_density, says_exif, says_xmp
+from field.cases import Case, fill, network, photo
+from field.files import XMP, followed, laid
+from field.right import filled, noted, says_density, says_exif, says_xmp
 
+BEHIND = "what lies behind the picture vanishes without a word"
 TURNED = "a turned picture says the sides of the stored one"
 SIZE, OTHER_SIZE = {256: 640, 257: 480}, {257: 640, 256: 480}
 SIDES, INNER = {282: 200.0, 283: 100.0, 296: 2}, {0xA002: 640, 0xA003: 480, 0xA20E: 7.0}
 OTHER = {283: 200.0, 282: 100.0, 296: 2, 0xA003: 640, 0xA002: 480, 0xA20F: 7.0}
+REST = "what lies behind the picture in its file, as films of phones do"
+FILM, CHUNKS = b"\0\0\0\x18ftypmp42" + bytes(16), (b"\0\0\0\2abCdefghij", b"abCd\2\0\0\0ef")
 LYING = '<x tiff:Orientation="6" tiff:ImageWidth="640"><tiff:ImageLength>480</tiff:ImageLength></x>'
 STANDING = LYING.replace("6", "1", 1).replace("Width", "Side").replace("Length", "Width")
 STANDING = STANDING.replace("Side", "Length")
@@ -41,6 +44,26 @@ CASES = [
         )
     ),
     Case(TURNED, "s.jpg", laid(6, xmp=XMP), "o.jpg", says_xmp(XMP)),
+    *(
+        Case(BEHIND, f"s.{name}", followed(rest, **options), "o.png", right)
+        for name, options in (
+            ("jpg", {"progressive": True, "comment": b"\xff\xd9"}),
+            ("jpg", {"restart_marker_rows": 1}),
+            ("png", {}),
+            ("webp", {"lossless": True}),
+        )
+        for rest, right in (
+            *((rest, noted(f"Left out: {REST}.")) for rest in (FILM, *CHUNKS)),
+            *((padding, filled) for padding in (b"", bytes(99), b"\xff\xff", b"\r\n")),
+        )
+    ),
+    Case(
+        BEHIND,
+        "s.jpg",
+        followed(b"", format="MPO", save_all=True, append_images=[photo()]),
+        "o.jpg",
+        noted("Left out: the further views."),
+    ),
 ]
 
 
