@@ -220,6 +220,8 @@ def _write_tiff(
     picture: Image.Image, file: BinaryIO, options: Options, metadata: Metadata, notes: Notes
 ) -> None:
     notes.remarks += write_tiff(picture, file, metadata)
+    if "transparency" in picture.info:
+        notes.no_place.append("the transparent grey of 16 bits")
     notes.miss(metadata, *NAMES, "pages")
 
 

@@ -163,5 +163,6 @@ def plain(picture: Image.Image, file_format: str) -> Image.Image:
         plain = picture.copy()
     plain.info = {}
     if transparency is not None and plain.mode == picture.mode:
-        plain.info["transparency"] = transparency
+        # of one bit Pillow reads white as 255, and writes the number as it is
+        plain.info["transparency"] = min(transparency, 1) if plain.mode == "1" else transparency
     return plain

@@ -13,6 +13,11 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:title>caf\xc3\xa9</dc:title></x:
 IPTC = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x0a" + b"\x1c\x02\x05\0\5title"
 
 
+def save(mode="RGB", **options):
+    """Writes a picture as Pillow does."""
+    return lambda path: photo(mode).save(path, **options)
+
+
 def odd_offsets(path):
     """A TIFF file whose directory begins at an address that has a 16 in it."""
     for seed in range(300):

@@ -3,10 +3,12 @@
 import pytest
 
 from field.cases import Case, fill, network, photo
-from field.files import XMP, followed, laid
-from field.right import filled, noted, says_density, says_exif, says_xmp
+from field.files import XMP, followed, laid, save
+from field.right import filled, holds, noted, says_density, says_exif, says_xmp
 
 BEHIND = "what lies behind the picture vanishes without a word"
+CLEAR = "a transparent colour is lost or another"
+NO_PLACE = "Left out, as tiff files have no place for it"
 TURNED = "a turned picture says the sides of the stored one"
 SIZE, OTHER_SIZE = {256: 640, 257: 480}, {257: 640, 256: 480}
 SIDES, INNER = {282: 200.0, 283: 100.0, 296: 2}, {0xA002: 640, 0xA003: 480, 0xA20E: 7.0}
@@ -57,10 +59,28 @@ CASES = [
             *((padding, filled) for padding in (b"", bytes(99), b"\xff\xff", b"\r\n")),
         )
     ),
+    *(
+        Case(
+            CLEAR,
+            "s.png",
+            save("1", transparency=level),
+            "o.png",
+            holds(b"tRNS\0" + bytes([level])),
+        )
+        for level in (0, 1)
+    ),
+    Case(CLEAR, "s.png", save("I;16", transparency=770), "o.png", holds(b"tRNS\3\2")),
+    Case(
+        CLEAR,
+        "s.png",
+        save("I;16", transparency=770),
+        "o.tif",
+        noted(f"{NO_PLACE}: the transparent grey of 16 bits."),
+    ),
     Case(
         BEHIND,
         "s.jpg",
-        followed(b"", format="MPO", save_all=True, append_images=[photo()]),
+        save(format="MPO", save_all=True, append_images=[photo()]),
         "o.jpg",
         noted("Left out: the further views."),
     ),

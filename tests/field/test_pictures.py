@@ -20,6 +20,7 @@ from field.files import (
     painted,
     png_with,
     rows_of,
+    save,
     shape_of_pixels,
     sixteen_greys,
     tiff_of,
@@ -45,10 +46,6 @@ LONG = "x" * 3_000_000
 
 
 # --- the files -------------------------------------------------------------------------------
-
-
-def save(mode="RGB", **options):
-    return lambda path: photo(mode).save(path, **options)
 
 
 def tags(**options):
