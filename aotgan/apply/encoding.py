@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from aotgan.apply.metadata import Metadata, counted, density_tags, exif_density
-from aotgan.apply.reading import EXIF_HEAD, PHOTOSHOP_HEAD, XMP_HEAD, XMP_TEXT
+from aotgan.apply.metadata import Density, Metadata, counted, density_tags, exif_density
+from aotgan.apply.reading import EXIF_HEAD, JFIF_UNITS, PHOTOSHOP_HEAD, XMP_HEAD, XMP_TEXT
 from aotgan.apply.tiff import write_tiff
 from aotgan.data import png
 from aotgan.data.images import MAX_PIXELS, open_image
@@ -174,16 +174,23 @@ def _write_jpeg(
     profile = metadata.profile or None
     picture.save(buffer, "jpeg", icc_profile=profile, extra=b"".join(fitting), **options)
     data = buffer.getvalue()
-    pixels = metadata.density.per("inch") if metadata.density else (0, 0)
-    if metadata.density and 0 < min(pixels) and max(pixels) <= MOST_DENSITY:
-        said = struct.pack(">BHH", bool(metadata.density.unit), *pixels)
+    unit, *pixels = _jfif_density(metadata.density) if metadata.density else (0, 0, 0)
+    if 0 < min(pixels) and max(pixels) <= MOST_DENSITY:
+        said = struct.pack(">BHH", unit, *pixels)
         # Pillow's own, which CMYK files have not, is replaced
         own = 18 if data[2:4] == b"\xff\xe0" else 0
         file.write(data[:2] + _segment(0xE0, b"JFIF\0\1\1" + said + bytes(2)) + data[2 + own :])
     else:
         file.write(data)
-        notes.no_place += [f"a resolution of {pixels}"] if metadata.density else []
+        notes.no_place += [f"a resolution of {tuple(pixels)}"] if metadata.density else []
     notes.miss(metadata, *NAMES, "segments")
+
+
+def _jfif_density(said: Density) -> tuple[int, int, int]:
+    """Unit and numbers of a resolution, in a unit that they are whole in, if there is one."""
+    whole = [unit for unit in (said.unit, "inch", "cm") if unit != "m" and said.is_whole(unit)]
+    unit = (*whole, "inch")[0] if said.unit else ""
+    return next(code for code, name in JFIF_UNITS.items() if name == unit), *said.per(unit)
 
 
 def _write_webp(

@@ -40,8 +40,16 @@ class Density:
 
     def per(self, unit: str) -> tuple[int, int]:
         """Returns whole numbers of pixels in a unit."""
+        x, y = self._in(unit)
+        return round(x), round(y)
+
+    def is_whole(self, unit: str) -> bool:
+        """Whether there are whole numbers of pixels in a unit."""
+        return all(value.denominator == 1 for value in self._in(unit))
+
+    def _in(self, unit: str) -> tuple[Fraction, Fraction]:
         scale = METRES[unit] / METRES[self.unit] if self.unit else 1
-        return round(self.x * scale), round(self.y * scale)
+        return self.x * scale, self.y * scale
 
     @property
     def turned(self) -> "Density":

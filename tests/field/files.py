@@ -170,12 +170,12 @@ def painted(colour, where):
     return write
 
 
-def shape_of_pixels(x, y):
-    """Writes a JPEG file that says how long and wide a pixel is, and no resolution."""
+def jfif(unit, x, y):
+    """Writes a JPEG file that says a resolution in inches (1) or cm (2), or the shape of pixels."""
 
     def write(path):
         data = encoded("jpeg")
-        path.write_bytes(data[:13] + struct.pack(">BHH", 0, x, y) + data[18:])
+        path.write_bytes(data[:13] + struct.pack(">BHH", unit, x, y) + data[18:])
 
     return write
 

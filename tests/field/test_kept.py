@@ -1,14 +1,17 @@
 """What is kept of what people's files say beside the samples, and what is told of the rest."""
 
+import struct
+
 import pytest
 
 from field.cases import Case, fill, network, photo
-from field.files import XMP, followed, laid, save
-from field.right import filled, holds, noted, says_density, says_exif, says_xmp
+from field.files import XMP, followed, jfif, laid, png_with, save
+from field.right import filled, holds, noted, says_bytes, says_density, says_exif, says_xmp
 
 BEHIND = "what lies behind the picture vanishes without a word"
 CLEAR = "a transparent colour is lost or another"
 NO_PLACE = "Left out, as tiff files have no place for it"
+UNIT = "a resolution is rounded to another unit"
 TURNED = "a turned picture says the sides of the stored one"
 SIZE, OTHER_SIZE = {256: 640, 257: 480}, {257: 640, 256: 480}
 SIDES, INNER = {282: 200.0, 283: 100.0, 296: 2}, {0xA002: 640, 0xA003: 480, 0xA20E: 7.0}
@@ -68,6 +71,24 @@ CASES = [
             holds(b"tRNS\0" + bytes([level])),
         )
         for level in (0, 1)
+    ),
+    *(
+        Case(UNIT, source, make, "o.jpg", says_bytes(13, struct.pack(">BHH", *said)))
+        for source, make, said in (
+            ("s.jpg", jfif(2, 28, 29), (2, 28, 29)),
+            ("s.jpg", jfif(2, 50, 100), (2, 50, 100)),
+            ("s.jpg", jfif(1, 71, 127), (1, 71, 127)),
+            ("s.jpg", jfif(1, 127, 127), (1, 127, 127)),
+            ("s.jpg", jfif(0, 2, 1), (0, 2, 1)),
+            ("s.png", png_with(b"pHYs", struct.pack(">IIB", 2800, 2900, 1)), (2, 28, 29)),
+            ("s.png", save(dpi=(300, 72)), (1, 300, 72)),
+            (
+                "s.tif",
+                save(resolution_unit=3, x_resolution=118.11, y_resolution=118.11),
+                (1, 300, 300),
+            ),
+            ("s.tif", save(resolution_unit=3, x_resolution=28, y_resolution=28), (2, 28, 28)),
+        )
     ),
     Case(CLEAR, "s.png", save("I;16", transparency=770), "o.png", holds(b"tRNS\3\2")),
     Case(

@@ -14,6 +14,7 @@ from field.files import (
     exif_data,
     few_greys,
     four_channels,
+    jfif,
     jpeg_with,
     late_text,
     odd_offsets,
@@ -21,7 +22,6 @@ from field.files import (
     png_with,
     rows_of,
     save,
-    shape_of_pixels,
     sixteen_greys,
     tiff_of,
 )
@@ -286,8 +286,8 @@ CASES = [
     Case(NUMBERS, "s.bmp", save(dpi=(301, 77)), "o.jpg", says_density(301, 77)),
     Case(NUMBERS, "s.png", save(dpi=(301, 77)), "o.bmp", says_density(301, 77)),
     Case(NUMBERS, "s.jpg", save("CMYK", dpi=(301, 77)), "o.jpg", says_density(301, 77)),
-    Case(NUMBERS, "s.jpg", shape_of_pixels(2, 1), "o.png", without_density("aspect", (2, 1))),
-    Case(NUMBERS, "s.jpg", shape_of_pixels(2, 1), "o.jpg", without_density("jfif_density", (2, 1))),
+    Case(NUMBERS, "s.jpg", jfif(0, 2, 1), "o.png", without_density("aspect", (2, 1))),
+    Case(NUMBERS, "s.jpg", jfif(0, 2, 1), "o.jpg", without_density("jfif_density", (2, 1))),
 ]
 
 
