@@ -57,6 +57,7 @@ class Picture:
         high: sample value of white.
         palette: (256, 4) uint8 RGBA, where samples are indices.
         inks: whether the four channels are cyan, magenta, yellow and black.
+        clear: (C,) or one number, samples of pixels that are transparent; None for none.
         filled: a copy of the samples that `paste` writes into.
     """
 
@@ -65,6 +66,7 @@ class Picture:
     high: float
     palette: NDArray | None = None
     inks: bool = False
+    clear: NDArray | None = None
     filled: NDArray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +148,11 @@ class Picture:
         if self.samples.dtype.kind != "f":
             # to the nearest level, where a cast would cut off
             samples = np.rint(samples)
-        return samples.astype(self.samples.dtype)
+        samples = samples.astype(self.samples.dtype)
+        if self.clear is not None:
+            # a level beside what would be transparent
+            samples[(samples == self.clear).all(axis=1), -1] ^= 1
+        return samples
 
     def _indices(self, values: NDArray, palette: NDArray) -> NDArray:
         from scipy.spatial import KDTree  # takes a second to load
@@ -259,6 +265,9 @@ def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:
     palette = _palette(image) if image.mode == "P" else None
     stored = samples if samples.ndim == 3 else samples[..., None]
     picture = Picture(_turn(stored, flips), 0.0, high, palette, image.mode == "CMYK")
+    # one bit has no level beside it
+    if "transparency" in image.info and (image.mode in ("L", "RGB") or image.mode[0] == "I"):
+        picture.clear = np.array(image.info["transparency"])
 
     def restore(parts: list[NDArray]) -> Image.Image:
         own = _turn_back(parts[0], flips).astype(samples.dtype)

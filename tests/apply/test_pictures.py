@@ -153,6 +153,23 @@ def test_transparency_is_seen_over_white_and_ends_in_the_fill():
     assert np.array_equal(part.filled[1:], array[1:])
 
 
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("mode", ["L", "RGB", "I", "I;16", "I;16B"])
+def test_a_fill_of_the_transparent_colour_is_opaque(mode, level):
+    value = level * 257 if mode[0] == "I" else level
+    dtype = {"I": np.int32, "I;16": "<u2", "I;16B": ">u2"}.get(mode, np.uint8)
+    shape = (8, 9, 3) if mode == "RGB" else (8, 9)
+    image = Image.frombytes(mode, (9, 8), np.full(shape, value, dtype).tobytes())
+    image.info["transparency"] = (value,) * 3 if mode == "RGB" else value
+    (picture,), restore = read_pictures(image)
+    picture.paste(2, 2, torch.full((3, 4, 5), level / 127.5 - 1), np.ones((4, 5), bool))
+    before, after = (samples(one).astype(int) for one in (image, restore([picture.filled])))
+    distance = np.abs(after - before).reshape(8, 9, -1).max(-1)
+    inside = np.zeros((8, 9), int)
+    inside[2:6, 2:7] = 1
+    assert np.array_equal(distance, inside)
+
+
 def test_a_hole_cut_out_of_an_image_is_its_own_mask(network):
     array = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
     array[..., 3] = 255
