@@ -30,6 +30,8 @@ NAMES = {
     "comments": "the comment",
     "density": "the resolution",
 }
+OF_ANIMATION = ("loop", "background")  # in Pillow's words
+PALETTE = b"\3"  # colour type of a PNG file, whose colours have 8 bits in each bit depth
 MOST_SEGMENT = 65_533  # bytes of data in a segment of a JPEG file
 MOST_DENSITY = 65_535
 
@@ -100,10 +102,9 @@ def _frames(file_format: str, metadata: Metadata, notes: Notes) -> dict[str, Any
             animation.seek(number)
             pictures.append(animation.copy())
             durations.append(animation.info.get("duration", 0))
-        loop = animation.info.get("loop", 0)
+        named = {key: value for key, value in animation.info.items() if key in OF_ANIMATION}
     notes.remarks.append(f"The first of {count} frames is filled, the others stay as they were.")
-    further = {"append_images": pictures[1:], "duration": durations, "loop": loop}
-    return {"save_all": True, **further}
+    return {"save_all": True, "append_images": pictures[1:], "duration": durations, **named}
 
 
 def _write_png(
@@ -113,11 +114,11 @@ def _write_png(
     picture.save(buffer, "png", **options)
     data = buffer.getvalue()
     # some chunks mean something in one bit depth and colour type alone
-    same_kind = metadata.kind == data[24:26]
+    same_kind = metadata.kind == data[24:26] or metadata.kind[1:] == data[25:26] == PALETTE
     early, late = list[tuple[bytes, bytes]](), list[tuple[bytes, bytes]]()
     for name, content in metadata.chunks:
         if name in png.OF_KIND and not same_kind:
-            notes.no_place.append(name.decode())
+            notes.remarks.append(f"Left out: {name.decode()}, which is of the old bit depth.")
         else:
             (early if name in png.COLOUR else late).append((name, content))
     if metadata.profile:

@@ -15,6 +15,8 @@ from PIL import ExifTags
 from aotgan.data.tags import Tag, TagFile, Tags, whole
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+CREDENTIALS = "the content credentials (C2PA), which are of the picture as it was"
+UNNAMED = "a channel whose meaning is not said"
 PREVIEW = "the small picture inside, which shows it as it was"
 METRES = {"inch": Fraction("0.0254"), "cm": Fraction("0.01"), "m": Fraction(1)}
 TIFF_UNITS = {1: "", 2: "inch", 3: "cm"}

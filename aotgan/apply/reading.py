@@ -7,7 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from aotgan.apply.metadata import PREVIEW, Metadata, damaged, density, exif_density
+from aotgan.apply.metadata import (
+    CREDENTIALS,
+    PREVIEW,
+    UNNAMED,
+    Metadata,
+    damaged,
+    density,
+    exif_density,
+)
 from aotgan.apply.tiff import ELSEWHERE, PAGE_TAGS, read_tiff
 from aotgan.data import png
 from aotgan.data.images import open_image
@@ -89,6 +97,8 @@ def _read_png(file: BinaryIO, metadata: Metadata) -> None:
             metadata.kind = data[8:10]
         elif item.name == b"eXIf":
             metadata.exif = data
+        elif item.name == b"caBX":
+            metadata.lost.append(CREDENTIALS)
         elif item.name == b"iCCP":
             metadata.profile = png.inflated(data.partition(b"\0")[2][1:]) or b""
             if not metadata.profile:
@@ -168,6 +178,9 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
             metadata.photoshop += data[len(PHOTOSHOP_HEAD) :]
         elif marker == 0xFE:
             metadata.comments.append(data)
+        # behind a number of the box and of the segment, and the length of the box
+        elif marker == 0xEB and data[:2] == b"JP" and data[12:16] == b"jumb":
+            metadata.lost.append(CREDENTIALS)
         # Adobe's segment says how this encoder mixed the colours; ours writes its own
         elif 0xE0 <= marker <= 0xEF and not (marker == 0xEE and data.startswith(b"Adobe")):
             metadata.segments.append((marker, data))
@@ -222,7 +235,9 @@ def _read_webp(file: BinaryIO, metadata: Metadata) -> None:
             # chunks have an even length
             file.seek(size % 2, 1)
             continue
-        if name not in pixels and name.strip().isalnum():
+        if name == b"C2PA":
+            metadata.lost.append(CREDENTIALS)
+        elif name not in pixels and name.strip().isalnum():
             metadata.lost.append(f"the {name.decode()} chunk")
         file.seek(size + size % 2, 1)
     file.seek(end)
@@ -234,12 +249,23 @@ def _read_bmp(file: BinaryIO, metadata: Metadata) -> None:
     header = file.read(124)
     size = int.from_bytes(header[:4], "little")
     if size >= 40:
+        bits, compression = struct.unpack("<HI", header[14:20])
         x, y = struct.unpack("<ii", header[24:32])
         metadata.density = density(Fraction(max(0, x)), Fraction(max(0, y)), "m")
+        if (bits, compression) == (32, 0):
+            _tell_fourth(file, metadata, *struct.unpack("<ii", header[4:12]))
     if size >= 124 and header[56:60] == b"DEBM":  # a profile is embedded
         start, length = struct.unpack("<II", header[112:120])
         file.seek(14 + start)
         metadata.profile = file.read(length)
+
+
+def _tell_fourth(file: BinaryIO, metadata: Metadata, width: int, height: int) -> None:
+    """Tells of a BMP file's fourth channel, which some programs take for transparency."""
+    file.seek(10)
+    file.seek(int.from_bytes(file.read(4), "little"))
+    if len(set(file.read(4 * abs(width * height))[3::4])) > 1:
+        metadata.lost.append(UNNAMED)
 
 
 def _read_tiff(file: BinaryIO, metadata: Metadata) -> None:

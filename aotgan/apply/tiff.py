@@ -16,7 +16,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO
 
 from aotgan.apply.metadata import (
+    CREDENTIALS,
     RESOLUTION_UNIT,
+    UNNAMED,
     X_RESOLUTION,
     Metadata,
     Page,
@@ -32,8 +34,8 @@ from aotgan.data.tags import LIMITS, ORIENTATION, BrokenTags, Tag, TagFile, Tags
 PROFILE, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 ELSEWHERE = {PROFILE, XMP, IPTC, PHOTOSHOP}  # other formats have places of their own for them
 SMALLER = 330
-LAYERS = 37724  # Photoshop's, which show the picture as it was
-LOST = {SMALLER: "the smaller pictures beside it", LAYERS: "Photoshop's layers"}
+LAYERS, C2PA = 37724, 52545  # Photoshop's and a signature's, which are of the picture as it was
+LOST = {SMALLER: "the smaller pictures beside it", LAYERS: "Photoshop's layers", C2PA: CREDENTIALS}
 LOST |= dict.fromkeys(
     (280, 281, 340, 341), "the least and greatest sample, which may be others now"
 )
@@ -59,7 +61,7 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     own = {tag: entry for tag, entry in read.items() if tag not in LAYOUT_TAGS}
     metadata.layout = {tag: entry for tag, entry in read.items() if tag in LAYOUT_TAGS}
     # the new picture is upright, and Photoshop's layers show the old one
-    for tag in (ORIENTATION, LAYERS):
+    for tag in (ORIENTATION, LAYERS, C2PA):
         own.pop(tag, None)
     if X_RESOLUTION not in own:
         own.pop(RESOLUTION_UNIT, None)  # a unit of nothing
@@ -77,7 +79,7 @@ def read_tiff(file: BinaryIO, metadata: Metadata) -> None:
     if missing := len(further) - len(metadata.pages):
         metadata.lost.append(f"{counted(missing, 'further page')} of a kind that is not copied")
     if 0 in _extra(read):
-        metadata.lost.append("a channel whose meaning is not said")
+        metadata.lost.append(UNNAMED)
 
 
 def _extra(tags: Tags) -> tuple[float, ...]:

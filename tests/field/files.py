@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from field.cases import bmp_565, interlaced_png, photo, with_chunk, with_segment
+from field.cases import bmp_565, interlaced_png, photo, png_file, with_chunk, with_segment
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:title>caf\xc3\xa9</dc:title></x:xmpmeta>'
 IPTC = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x0a" + b"\x1c\x02\x05\0\5title"
@@ -16,6 +16,31 @@ IPTC = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x0a" + b"\x1c\x02\x05\0\5ti
 def save(mode="RGB", **options):
     """Writes a picture as Pillow does."""
     return lambda path: photo(mode).save(path, **options)
+
+
+def png_of(bits, colours, row, *chunks):
+    """Writes a PNG file of 64 x 64 px with a bit depth and colour type, all rows the same."""
+    header = struct.pack(">IIBBBBB", 64, 64, bits, colours, 0, 0, 0)
+    rows = zlib.compress((b"\0" + row) * 64)
+    data = png_file((b"IHDR", header), *chunks, (b"IDAT", rows), (b"IEND", b""))
+    return lambda path: path.write_bytes(data)
+
+
+GREY_OF_2_BITS = png_of(2, 0, bytes(range(16)), (b"sBIT", b"\2"))
+FEW_COLOURS = png_of(
+    8, 3, bytes([0, 1, 2, 1] * 16), (b"sBIT", b"\5\6\5"), (b"PLTE", bytes(range(9)))
+)
+
+
+def bmp_of_32_bits(*levels):
+    """Writes a BMP file whose pixels have a fourth byte, of these levels in turn."""
+
+    def write(path):
+        array = np.array(photo("RGBA"))
+        array[..., 3] = np.resize(levels, array.shape[:2])
+        Image.fromarray(array).save(path)
+
+    return write
 
 
 def odd_offsets(path):
@@ -111,6 +136,16 @@ def jpeg_with(marker, data):
 def png_with(name, data, broken=False):
     """Writes a PNG file with a chunk."""
     return lambda path: path.write_bytes(with_chunk(encoded("png"), name, data, broken))
+
+
+def webp_with(name, data):
+    """Writes a WebP file with a chunk."""
+
+    def write(path):
+        parts = encoded("webp")[12:] + name + struct.pack("<I", len(data)) + data
+        path.write_bytes(b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WEBP" + parts)
+
+    return write
 
 
 def late_text(words):

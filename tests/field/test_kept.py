@@ -5,12 +5,38 @@ import struct
 import pytest
 
 from field.cases import Case, fill, network, photo
-from field.files import XMP, followed, jfif, laid, png_with, save
-from field.right import filled, holds, noted, says_bytes, says_density, says_exif, says_xmp
+from field.files import (
+    FEW_COLOURS,
+    GREY_OF_2_BITS,
+    XMP,
+    bmp_of_32_bits,
+    followed,
+    jfif,
+    jpeg_with,
+    laid,
+    png_with,
+    save,
+    tiff_of,
+    webp_with,
+)
+from field.right import (
+    filled,
+    holds,
+    lacks,
+    noted,
+    says,
+    says_bytes,
+    says_density,
+    says_exif,
+    says_xmp,
+)
 
 BEHIND = "what lies behind the picture vanishes without a word"
 CLEAR = "a transparent colour is lost or another"
 NO_PLACE = "Left out, as tiff files have no place for it"
+SIGNED = "a signature of other samples is kept"
+NOTE = "a note is wrong or missing"
+FRAMES = "an animation looks different"
 UNIT = "a resolution is rounded to another unit"
 TURNED = "a turned picture says the sides of the stored one"
 SIZE, OTHER_SIZE = {256: 640, 257: 480}, {257: 640, 256: 480}
@@ -18,6 +44,9 @@ SIDES, INNER = {282: 200.0, 283: 100.0, 296: 2}, {0xA002: 640, 0xA003: 480, 0xA2
 OTHER = {283: 200.0, 282: 100.0, 296: 2, 0xA003: 640, 0xA002: 480, 0xA20F: 7.0}
 REST = "what lies behind the picture in its file, as films of phones do"
 FILM, CHUNKS = b"\0\0\0\x18ftypmp42" + bytes(16), (b"\0\0\0\2abCdefghij", b"abCd\2\0\0\0ef")
+DEPTH = "which is of the old bit depth"
+CREDENTIALS = "the content credentials (C2PA), which are of the picture as it was"
+SIGNATURE = b"\0\0\0\x20jumb\0\0\0\x18jumdc2pa" + bytes(12)
 LYING = '<x tiff:Orientation="6" tiff:ImageWidth="640"><tiff:ImageLength>480</tiff:ImageLength></x>'
 STANDING = LYING.replace("6", "1", 1).replace("Width", "Side").replace("Length", "Width")
 STANDING = STANDING.replace("Side", "Length")
@@ -97,6 +126,33 @@ CASES = [
         save("I;16", transparency=770),
         "o.tif",
         noted(f"{NO_PLACE}: the transparent grey of 16 bits."),
+    ),
+    Case(NOTE, "s.png", GREY_OF_2_BITS, "o.png", noted(f"Left out: sBIT, {DEPTH}.")),
+    Case(NOTE, "s.png", FEW_COLOURS, "o.png", holds(b"sBIT\5\6\5")),
+    *(
+        Case(NOTE, "s.bmp", bmp_of_32_bits(*levels), "o.bmp", right)
+        for levels, right in (
+            ((0,), filled),
+            ((255,), filled),
+            ((0, 255), noted("Left out: a channel whose meaning is not said.")),
+        )
+    ),
+    *(
+        Case(SIGNED, source, make, out, lacks(b"jumdc2pa", notes=f"Left out: {CREDENTIALS}."))
+        for source, make in {
+            "s.jpg": jpeg_with(0xEB, b"JP\0\1\0\0\0\1" + SIGNATURE),
+            "s.png": png_with(b"caBX", SIGNATURE),
+            "s.tif": tiff_of((0xCD41, 7, SIGNATURE)),
+            "s.webp": webp_with(b"C2PA", SIGNATURE),
+        }.items()
+        for out in ("o.jpg", "o.png", "o.tif", "o.webp")
+    ),
+    Case(
+        FRAMES,
+        "s.webp",
+        save(save_all=True, append_images=[photo(seed=1)], background=(1, 2, 3, 4)),
+        "o.webp",
+        says("background", (1, 2, 3, 4), "The first of 2 frames is filled"),
     ),
     Case(
         BEHIND,
