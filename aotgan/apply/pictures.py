@@ -17,9 +17,9 @@ from PIL import Image
 from aotgan.apply.metadata import LeftOut, listed
 from aotgan.apply.reading import read_metadata
 from aotgan.data.decoding import bits_of, signed
-from aotgan.data.images import LUMINANCE, open_image
+from aotgan.data.images import LUMINANCE, load, open_image
 from aotgan.data.orientation import orientation, upright
-from aotgan.data.tensors import is_tensor
+from aotgan.data.tensors import is_tensor, on_cpu
 from aotgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _from_pil(image: Image.Image) -> tuple[list[Picture], Restore]:
             f"an image of mode {image.mode!r} was given; expected one of {', '.join(MODES)}. "
             f"{OTHER_MODES.get(image.mode, 'Save it as a grey or RGB picture')}."
         )
-    image.load()  # a TIFF's orientation is known, and undone, only then
+    load(image, "the image")  # a TIFF's orientation is known, and undone, only then
     flips = TURNS.get(orientation(image), (False, False, False))
     samples = np.asarray(image)  # (H, W) or (H, W, C)
     if image.mode == "I" and samples.size and not 0 <= samples.min() <= samples.max() <= 65535:
@@ -314,6 +314,7 @@ def _from_array(array: NDArray) -> tuple[list[Picture], Restore]:
 def _from_tensor(tensor: "Tensor") -> tuple[list[Picture], Restore]:
     import torch
 
+    values = on_cpu(tensor, "the image")
     shape = tuple(tensor.shape)
     floating = tensor.is_floating_point()
     if tensor.ndim not in (3, 4) or shape[-3] != 3 or not (floating or tensor.dtype == torch.uint8):
@@ -322,7 +323,6 @@ def _from_tensor(tensor: "Tensor") -> tuple[list[Picture], Restore]:
             "(B, 3, H, W), floating point in [-1, 1] or uint8."
         )
     low, high = (-1.0, 1.0) if floating else (0.0, 255.0)
-    values = tensor.detach().cpu()
     if values.dtype in (torch.float16, torch.bfloat16):
         # NumPy has no bfloat16
         values = values.float()

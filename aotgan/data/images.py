@@ -56,6 +56,25 @@ def open_image(path: str | Path) -> Image.Image:
     return image
 
 
+def load(image: Image.Image, name: str) -> None:
+    """Decodes a PIL image that was given, unless it is decoded.
+
+    Args:
+        image: of any mode.
+        name: of it, for the message.
+
+    Raises:
+        InputError: it was closed, or its file is damaged.
+    """
+    try:
+        image.load()
+    except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
+        raise InputError(
+            f"{name} cannot be read ({error!r}): it was closed, or its file is damaged. Open it "
+            "again and give it while it is open, or give the path of an intact file."
+        ) from error
+
+
 def read_image(path: str | Path, short_side: int | None = None) -> np.ndarray:
     """Reads a photograph of any common mode, upright.
 

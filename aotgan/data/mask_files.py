@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from aotgan.data.images import open_image, scan_images
+from aotgan.data.images import load, open_image, scan_images
 from aotgan.data.mask_layers import LAYERS, OPPOSITES, Shown, is_layer, layer_hole
 from aotgan.data.masks import box_mask
 from aotgan.data.orientation import upright
-from aotgan.data.tensors import is_tensor
+from aotgan.data.tensors import is_tensor, on_cpu
 from aotgan.errors import InputError, check_choice
 
 POLARITIES = tuple(OPPOSITES)
@@ -127,14 +127,15 @@ def _samples(mask: Any) -> NDArray:
     if isinstance(mask, str | Path):
         with open_image(mask) as image:
             try:
-                return _samples(image)
+                return _samples_of_image(upright(image))
             except Exception as error:  # decoders raise a dozen unrelated types on hostile bytes
                 raise InputError(f"{mask}: the mask cannot be decoded ({error}).") from error
     if isinstance(mask, Image.Image):
+        load(mask, "the mask")
         return _samples_of_image(upright(mask))
     # tensors have channels first, so theirs must be the one channel of a mask
     if is_tensor(mask):
-        values = mask.detach().cpu().resolve_conj()
+        values = on_cpu(mask, "the mask").resolve_conj()
         values = values.float() if values.is_floating_point() else values
         leading = values.shape[:-2]
         if values.ndim < 2 or any(length != 1 for length in leading):

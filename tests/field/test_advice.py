@@ -67,6 +67,52 @@ def test_a_mode_that_is_not_taken_is_converted(model, mode):
     is_right(given, [BOX], model)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning", "ignore:The PyTorch API of nested")
+@pytest.mark.parametrize("kind", ["to_sparse", "to_sparse_csr", "nested"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_tensor_that_is_not_dense_is_made_so(model, place, kind):
+    image = torch.from_numpy(np.array(photo())).movedim(-1, 0)
+    parts = [image.float() / 127.5 - 1, torch.from_numpy(INTS)]
+    dense, filled = parts[place], aotgan.inpaint(*parts, model)
+    nested = torch.nested.nested_tensor
+    parts[place] = nested([*dense]) if kind == "nested" else getattr(dense, kind)()
+    code = re.search(r"Give (.*)\.$", said_of(*parts, model))[1]
+    parts[place] = eval(code, {"torch": torch, "tensor": parts[place]})  # noqa: S307
+    assert torch.equal(parts[place], dense)
+    assert torch.equal(aotgan.inpaint(*parts, model), filled)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_tensor_without_numbers_is_named(model, place):
+    parts = [torch.zeros(3, SIDE, SIDE), torch.from_numpy(HOLE)]
+    name = ("the image", "the mask")[place]
+    parts[place] = parts[place].to("meta")
+    assert f"{name} is a tensor without numbers (device meta). Give one" in said_of(*parts, model)
+    parts[place] = parts[place][None]
+    assert "is a tensor without numbers" in said_of(*parts, model)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_picture_that_was_closed_or_cut_off_is_opened_again(tmp_path, model, place, cut):
+    paths = [tmp_path / "s.png", tmp_path / "m.png"]
+    parts = [photo(), Image.fromarray(255 * INTS)]
+    for path, part in zip(paths, parts, strict=True):
+        part.save(path)
+    intact = paths[place].read_bytes()
+    paths[place].write_bytes(intact[: len(intact) // 2] if cut else intact)
+    parts[place] = Image.open(paths[place])
+    if not cut:
+        parts[place].close()
+    advice = said_of(*parts, model)
+    assert f"{('the image', 'the mask')[place]} cannot be read" in advice
+    assert "Open it again and give it while it is open" in advice
+    paths[place].write_bytes(intact)
+    with Image.open(paths[place]) as again:
+        parts[place] = again
+        is_right(*parts, model)
+
+
 def test_numbers_of_unknown_range_are_scaled(model):
     image = Image.fromarray(np.full((SIDE, SIDE), 70000, np.int32))
     assert "Scale them to 0 to 65535" in said_of(image, [BOX], model)
