@@ -182,10 +182,10 @@ def _check_size(values: NDArray, size: tuple[int, int], name: str) -> None:
     if values.shape[:2] == tuple(size):
         return
     hint = "Give a mask of the image's size."
-    if values.shape == (size[1], size[0]):
+    if values.shape[:2] == (size[1], size[0]):
         hint = "It fits turned by 90 degrees: " + (
-            "transpose it, or, if the image has an EXIF orientation, draw the mask on the image as "
-            "it is displayed."
+            "exchange its rows and columns, or, if the image has an EXIF orientation, draw the "
+            "mask on the image as it is displayed."
         )
     raise InputError(
         f"{name} has {values.shape[0]} x {values.shape[1]} px (height x width), its image "

@@ -180,13 +180,25 @@ def test_a_mask_of_nothing_but_hole_is_not_turned(model):
     is_right(photo(), HOLE, model)
 
 
-def test_a_mask_that_lies_on_its_side_is_transposed(model):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda mask: mask,
+        lambda mask: mask[..., None],
+        lambda mask: np.dstack([mask] * 3),
+        lambda mask: torch.from_numpy(mask.copy()),
+        lambda mask: torch.from_numpy(mask.copy())[None],
+        Image.fromarray,
+        lambda mask: Image.fromarray(mask).convert("RGB"),
+    ],
+)
+def test_a_mask_that_lies_on_its_side_is_transposed(model, kind):
     image = np.array(photo())[:, :50]
-    mask = HOLE[:, :50]
-    advice = said_of(image, mask.T, model)
-    assert "It fits turned by 90 degrees: transpose it" in advice
-    filled = aotgan.inpaint(image, mask.T.T, model)
-    assert (filled != image).any(-1)[mask].mean() > 0.9
+    mask = 255 * INTS[:, :50]
+    advice = said_of(image, kind(mask.T), model)
+    assert "It fits turned by 90 degrees: exchange its rows and columns" in advice
+    filled = aotgan.inpaint(image, kind(mask), model)
+    assert (filled != image).any(-1)[mask > 0].mean() > 0.9
 
 
 def test_masks_of_a_batch_are_one_tensor(model):
