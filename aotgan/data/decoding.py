@@ -91,7 +91,7 @@ def _lean_tiff(file: BinaryIO) -> tuple[bytes | None, bool]:
             lean = tags.without(lambda row: row.tag not in needed)[0]
     except BrokenTags:
         return None, False
-    return TagFile(lean).with_numbers({PHOTOMETRIC: 1}) if negative else lean, negative
+    return TagFile(lean).with_number(PHOTOMETRIC, 1) if negative else lean, negative
 
 
 def bits_of(image: Image.Image, path: Path) -> int:

@@ -188,6 +188,14 @@ class TagFile:
         broken = self._close_up(changed, self.first, None, unwanted)
         return bytes(changed), broken
 
+    def with_number(self, tag: int, number: int) -> bytes:
+        """Returns the bytes with another first value of an entry of the first directory."""
+        changed = bytearray(self.buffer[:])
+        for row in self.rows(self.first):
+            if row.tag == tag and row.sound and row.kind in WHOLE and row.size:
+                struct.pack_into(self.order + TYPES[row.kind][0], changed, row.start, number)
+        return bytes(changed)
+
     def turned(self) -> bytes:
         """Returns the bytes with what they say of width and height exchanged.
 

@@ -71,7 +71,7 @@ def test_transparency_is_composited_over_white(photo, tmp_path, mode):
 def test_colours_that_are_multiplied_by_the_transparency_are_read(tmp_path, mode):
     image = Image.new(mode, (4, 4), (50,) * (len(mode) - 1) + (100,))
     path = saved(image, tmp_path / "a.tif")
-    path.write_bytes(TagFile(path.read_bytes()).with_numbers({338: 1}))
+    path.write_bytes(TagFile(path.read_bytes()).with_number(338, 1))
     got = read_image(path)
     assert np.abs(got.astype(int) - (50 + 155)).max() <= 1
 

@@ -92,7 +92,7 @@ def keeps_associated(samples):
         file = TagFile(data)
         assert file.read(file.first)[338].numbers == (1,)
         # so that Pillow does not divide them
-        plain = Image.open(io.BytesIO(file.with_numbers({338: 2})))
+        plain = Image.open(io.BytesIO(file.with_number(338, 2)))
         assert np.array_equal(np.array(plain)[~HOLE], samples[~HOLE])
         assert (np.array(plain)[HOLE][:, -1] == 255).all()
 
