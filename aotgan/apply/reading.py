@@ -108,12 +108,17 @@ def _read_png(file: BinaryIO, metadata: Metadata) -> None:
             metadata.density = density(x, y, "m" if unit == 1 else "")
         elif item.name in png.TEXTS and _taken_from_text(item.name, data, metadata):
             continue
-        elif item.name in png.UNSAFE or (item.name[3:].isupper() and item.name not in png.KNOWN):
-            metadata.lost.append(f"the {item.name.decode()} chunk, which depends on the samples")
-        elif len(data) < png.LEAST.get(item.name, 0):
-            metadata.lost.append(f"a damaged {item.name.decode()} chunk")
         else:
-            metadata.chunks.append((item.name, data))
+            _keep_chunk(item.name, data, metadata)
+
+
+def _keep_chunk(name: bytes, data: bytes, metadata: Metadata) -> None:
+    if name in png.UNSAFE or (name[3:].isupper() and name not in png.KNOWN):
+        metadata.lost.append(f"the {name.decode()} chunk, which depends on the samples")
+    elif len(data) < png.LEAST.get(name, 0):
+        metadata.lost.append(f"a damaged {name.decode()} chunk")
+    else:
+        metadata.chunks.append((name, data))
 
 
 def _taken_from_text(name: bytes, data: bytes, metadata: Metadata) -> bool:
@@ -153,18 +158,11 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
-    profile, views = list[bytes](), metadata.frames > 1
     # further views of a JPEG are segments, not frames: they are told below
-    metadata.frames = 1
+    profile, views, metadata.frames = list[bytes](), metadata.frames > 1, 1
     for marker, data in _segments(file):
-        # the thumbnail behind the density shows the picture as it was, hole and all
-        if marker == 0xE0 and data.startswith(b"JFIF\0") and len(data) >= 12:
-            unit, x, y = struct.unpack(">BHH", data[7:12])
-            metadata.density = density(x, y, JFIF_UNITS.get(unit, ""))
-            preview = len(data) > 14 and data[12] * data[13]
-            metadata.lost += [PREVIEW] if preview else []
-        elif marker == 0xE0 and data.startswith(b"JFXX\0"):
-            metadata.lost.append(PREVIEW)
+        if marker == 0xE0 and data.startswith((b"JFIF\0", b"JFXX\0")):
+            _keep_density(data, metadata)
         # more than 64 kB goes over several segments, each with a head of its own
         elif marker == 0xE1 and data.startswith(EXIF_HEAD):
             metadata.exif += data if not metadata.exif else data[len(EXIF_HEAD) :]
@@ -190,6 +188,15 @@ def _read_jpeg(file: BinaryIO, metadata: Metadata) -> None:
         _tell_rest(file.read().partition(b"\xff\xd9")[2], metadata)
     _keep_profile(profile, metadata)
     metadata.photoshop = _without_small_pictures(metadata.photoshop, metadata.lost)
+
+
+def _keep_density(data: bytes, metadata: Metadata) -> None:
+    if data.startswith(b"JFIF\0") and len(data) >= 12:
+        unit, x, y = struct.unpack(">BHH", data[7:12])
+        metadata.density = density(x, y, JFIF_UNITS.get(unit, ""))
+    # a thumbnail shows the picture as it was, hole and all
+    if data.startswith(b"JFXX\0") or (len(data) > 14 and data[12] * data[13]):
+        metadata.lost.append(PREVIEW)
 
 
 def _keep_profile(parts: list[bytes], metadata: Metadata) -> None:
