@@ -282,11 +282,9 @@ def test_no_message_asks_for_python(fills, hole):
     painter = Painter(photo())
     painter.mask = hole
     upload = {"kind": "upload", "what": "mask", "name": "m.png", "part": 0, "parts": 1}
-    layer = np.dstack([np.uint8(255) * hole] * 4)  # white strokes on nothing
-    for mask, way in (
-        (Image.new("1", SIZE[::-1], 1), "Leave what is to be kept out of it."),
-        (Image.fromarray(layer), "without transparency, white in the hole."),
-    ):
+    layer = Image.fromarray(np.dstack([np.uint8(255) * hole] * 4))  # white strokes on nothing
+    told = "Leave what is to be kept out of it.", "without transparency, white in the hole."
+    for mask, way in zip((Image.new("1", SIZE[::-1], 1), layer), told, strict=True):
         message(painter, [png(mask)], **upload)
         assert painter.canvas.notice.endswith(way) and "hole=" not in painter.canvas.notice
         assert np.array_equal(painter.mask, hole)
