@@ -3,7 +3,8 @@
 import errno
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +99,8 @@ def plan_tasks(
         images: an image file, or a folder with its sub-folders, which the results keep.
         masks: a mask for all, or a folder where a mask has the name of its image but for the
             ending, or that with "_mask" behind it: a/b.png or a/b_mask.png is the mask of a/b.jpg.
-            In the folder of the images themselves it has to end so.
+            In the folder of the images themselves it has to end so. A mask that fits no image
+            exactly is that of an image whose name has the same letters, in capitals or not.
         out: folder of the results; of a single image also a file, by the ending of an image format.
             As text it may end in a slash, which says that it is a folder whatever its name.
         file_format: one of `aotgan.apply.saving.FORMATS`; decides the endings in a folder.
@@ -124,7 +126,8 @@ def plan_tasks(
         outcome.failed = _of_no_image(choices, pictures)
     ending = FORMATS[file_format].endings[0]
     results = {name: out if is_file else out / f"{name}{ending}" for name, _ in pictures}
-    masks_of, strange_of = _by_image(choices), _by_image(strange_masks)
+    masks_of = _by_image(choices)
+    find, find_strange = (_search(of, pictures) for of in (masks_of, _by_image(strange_masks)))
     earlier = _earlier(results, _by_name(pictures), masks_of)
     outcome.among = bool(earlier)
     pictures = [(name, path) for name, path in pictures if path not in earlier]
@@ -133,13 +136,13 @@ def plan_tasks(
     # what cannot be done, or is done already, stops no other picture
     tasks, taken = [], set[Path]()
     for name, image in pictures:
-        fitting = [masks] if os.path.isfile(masks) else masks_of.get(name, [])
+        fitting = [masks] if os.path.isfile(masks) else find(name)
         if reason := _unusable(results[name], taken):
             outcome.failed[image] = reason
         elif os.path.exists(results[name]) and not overwrite:
             outcome.skipped.append(results[name])
         elif len(fitting) != 1:
-            outcome.failed[image] = _not_one(masks / name, fitting, strange_of.get(name, []))
+            outcome.failed[image] = _not_one(masks / name, fitting, find_strange(name))
         else:
             tasks.append(Task(image, fitting[0], results[name]))
         taken.add(results[name])
@@ -182,6 +185,21 @@ def _by_image(masks: Iterable[Named]) -> dict[str, list[Path]]:
     """Masks by the names of the images that they may belong to."""
     # an image may itself be called NAME_mask
     return _by_name((name, path) for own, path in masks for name in {own, _image_of(own)})
+
+
+def _search(
+    named: Mapping[str, list[Path]], images: Iterable[Named]
+) -> Callable[[str], list[Path]]:
+    """Finds masks by the name of an image, or by one that only its letters' case tells from it."""
+    exact = {name for name, _ in images}
+    others = [(name, path) for name in named if name not in exact for path in named[name]]
+    alike = _by_name((_plain(name), path) for name, path in others)
+    return lambda name: named.get(name) or alike.get(_plain(name), [])
+
+
+def _plain(name: str) -> str:
+    """The same for names in capitals or not, and with accents as one letter or two."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _by_name(files: Iterable[Named]) -> dict[str, list[Path]]:
@@ -228,9 +246,9 @@ def _apart(files: Sequence[Named], folder: Path) -> tuple[list[Named], list[Name
 
 def _of_no_image(masks: Iterable[Named], images: Sequence[Named]) -> dict[Path, str]:
     """Files among the images that only their names make masks, and what to do."""
-    names, reasons = dict(images), {}
+    names, reasons = {_plain(name) for name, _ in images}, {}
     for name, path in masks:
-        if (image := _image_of(name)) not in names:
+        if _plain(image := _image_of(name)) not in names:
             expected = path.with_name(Path(image).name)
             reasons[path] = (
                 f"its name is that of a mask, and there is no image {expected}.*. Rename it if it "

@@ -18,6 +18,7 @@ from field.cases import HOLE, photo
 
 KINDS = r"\.png, \.jpg, \.jpeg, \.webp, \.bmp, \.tif, \.tiff"
 LINE = "inpaint p m.png r --model smooth --workers 1"
+SUMMARY = "r: {} filled, 0 there before, {} failed\n"
 
 
 @pytest.fixture
@@ -158,6 +159,23 @@ def test_what_a_place_holds_is_said(row, folder, aotgan):
     assert err.count("\n") == (message != "^$")
     counts = f"{line.split()[3]}: 1 filled, 0 there before, {status} failed\n"
     assert out == ("" if status == 2 else counts)
+
+
+@pytest.mark.parametrize("masks", ["k", "p"])
+@pytest.mark.parametrize(
+    ("image", "mask"), [("b", "B_mask"), ("DSC1", "dsc1_mask"), ("\u00e9", "e\u0301_mask")]
+)
+def test_letters_that_systems_take_for_the_same_are_the_same(image, mask, masks, folder, aotgan):
+    files(f"p/{image}.JPG", f"{masks}/{mask}.PNG")()
+    assert aotgan(LINE.replace("m.png", masks))[:2] == (0, SUMMARY.format(1, 0))
+
+
+@pytest.mark.parametrize("masks", ["k", "p"])
+def test_a_mask_of_an_image_is_that_of_no_other(masks, folder, aotgan):
+    files("p/b.png", "p/B.png", f"{masks}/B_mask.png")()
+    status, out, err = aotgan(LINE.replace("m.png", masks))
+    assert (status, out) == (1, SUMMARY.format(1, 1))
+    assert f"failed: p/b.png: expected one mask {masks}/b" in err
 
 
 @pytest.mark.parametrize("out", ["loop.png", "loop", "loop/r.png", "/dev/full", "/dev/null/r"])
