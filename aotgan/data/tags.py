@@ -205,10 +205,8 @@ class TagFile:
         changed = bytearray(self.buffer[:])
         inner = [self.value(row) for row in self.rows(self.first) if row.sound and row.tag == EXIF]
         for offset, group in [(self.first, None), *((place, EXIF) for place in inner)]:
-            rows = [
-                (across(row.tag, group), bytes(self.buffer[row.position + 2 :][: self.step - 2]))
-                for row in self.rows(offset, group)
-            ]
+            places = [(across(row.tag, group), row.position) for row in self.rows(offset, group)]
+            rows = [(tag, bytes(self.buffer[at + 2 : at + self.step])) for tag, at in places]
             table = [struct.pack(f"{self.order}H", tag) + rest for tag, rest in sorted(rows)]
             changed[offset + self.head : self._end(offset)] = b"".join(table)
         return bytes(changed)

@@ -1,4 +1,4 @@
-"""What the tests of people's files need: an empty working folder, and the command line."""
+"""What the tests of people's files need: an empty folder, a small network, the command line."""
 
 import shlex
 import sys
@@ -6,6 +6,12 @@ import sys
 import pytest
 
 from aotgan import cli
+from field.cases import network
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture

@@ -15,15 +15,10 @@ from aotgan.apply.pictures import CONVERTED
 from aotgan.apply.saving import FORMATS, format_of
 from aotgan.errors import InputError
 from aotgan.models.weights import load_generator
-from field.cases import BOX, HOLE, SIDE, fill, network, photo
+from field.cases import BOX, HOLE, SIDE, fill, photo
 from field.files import painted
 
 INTS = HOLE.astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")

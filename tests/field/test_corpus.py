@@ -5,15 +5,10 @@ import pytest
 from PIL import Image, ImageSequence
 
 from aotgan.data.orientation import SIDEWAYS, orientation, upright
-from field.cases import HOLE, fill, network
+from field.cases import HOLE, fill
 from field.corpus import COUNT, ordinary_files
 
 PARTS = 5
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 def numbers(image):

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from field.cases import Case, fill, network, photo
+from field.cases import Case, fill, photo
 from field.files import (
     FEW_COLOURS,
     GREY_OF_2_BITS,
@@ -119,6 +119,13 @@ CASES = [
             ("s.tif", save(resolution_unit=3, x_resolution=28, y_resolution=28), (2, 28, 28)),
         )
     ),
+    Case(
+        UNIT,
+        "s.tif",
+        save(resolution_unit=1, x_resolution=2.25, y_resolution=1),
+        "o.jpg",
+        says_bytes(13, b"\0"),
+    ),
     Case(CLEAR, "s.png", save("I;16", transparency=770), "o.png", holds(b"tRNS\3\2")),
     Case(
         CLEAR,
@@ -162,11 +169,6 @@ CASES = [
         noted("Left out: the further views."),
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

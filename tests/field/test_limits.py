@@ -11,7 +11,7 @@ from aotgan import inpaint
 from aotgan.apply.metadata import LeftOut
 from aotgan.errors import InputError
 from aotgan.models.weights import load_generator
-from field.cases import BOX, fill, network, photo
+from field.cases import BOX, fill, photo
 
 MEGAPIXELS = 16
 TIMES = 8  # of the bytes of the picture's samples: 6.8 were measured, 8-bit RGB
@@ -32,11 +32,6 @@ before = peak()
 aotgan.inpaint(sys.argv[3], [(2000, 2000, 2100, 2100)], generator)
 print(peak() - before)
 """
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import PngImagePlugin, TiffImagePlugin
 
-from field.cases import HOLE, SIDE, Case, fill, network, photo
+from field.cases import HOLE, SIDE, Case, fill, photo
 from field.files import (
     IPTC,
     XMP,
@@ -289,11 +289,6 @@ CASES = [
     Case(NUMBERS, "s.jpg", jfif(0, 2, 1), "o.png", without_density("aspect", (2, 1))),
     Case(NUMBERS, "s.jpg", jfif(0, 2, 1), "o.jpg", without_density("jfif_density", (2, 1))),
 ]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

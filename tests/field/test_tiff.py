@@ -9,7 +9,7 @@ from PIL import Image
 
 from aotgan.apply import tiff
 from aotgan.data.tags import TagFile
-from field.cases import HOLE, SIDE, Case, fill, network, photo
+from field.cases import HOLE, SIDE, Case, fill, photo
 from field.files import tiff_of
 from field.right import changes, filled, keeps, refused, says_tags, told, without_chunks
 
@@ -185,11 +185,6 @@ CASES = [
     ),
     *(Case(NEGATIVE, "s.png", with_mask(order), "o.png", changes(HOLE)) for order in "<>"),
 ]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return network(tmp_path_factory.mktemp("network"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
